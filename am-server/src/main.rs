@@ -1,0 +1,2 @@
+//! The aggregate manager.
+fn main() {}
