@@ -1,0 +1,1 @@
+//! Slices and events for the tests of the calls.

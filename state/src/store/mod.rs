@@ -1,0 +1,151 @@
+//! Where slices are kept.
+//!
+//! The trait says what any store has to promise; nothing in it is peculiar to SQLite.
+//!
+//! - A transition is saved whole or not at all, durably, and only over the version it was computed from.
+//! - The ledger moves in the same transaction, and never beyond what there is.
+//! - A sliver name is never taken twice, not even long after the sliver went.
+//! - What was acknowledged survives a crash; what was not may or may not have happened, but never in part.
+
+mod error;
+//mod sqlite;
+
+pub use error::StoreError;
+//pub use sqlite::SqliteStore;
+
+use crate::ledger::Availability;
+use crate::machine::Transition;
+use crate::operational::{Instance, Operational};
+use crate::slice::Slice;
+use crate::sliver::{AllocationStatus, Configuration, ResourceKind};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+use urn::Urn;
+
+/// A place that keeps slices.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// A slice whole, as it was last saved. `None` if it has nothing here.
+    async fn load(&self, slice: &Urn) -> Result<Option<Slice>, StoreError>;
+
+    /// The slice to which a sliver belongs or belonged. `None` if there never was one of this name.
+    async fn slice_of(&self, sliver: &Urn) -> Result<Option<Whereabouts>, StoreError>;
+
+    /// Makes a transition happen: durable when this returns. Gives the slice's new version (or the one it had,
+    /// if the transition changes nothing, in which case nothing is written).
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the slice was saved by another call since it was loaded: load it again
+    /// and apply the event again. [`StoreError::Exhausted`] when the ledger does not have what is wanted.
+    /// [`StoreError::NameTaken`] when a new sliver bears a name that was used before.
+    async fn save(&self, transition: &Transition) -> Result<u64, StoreError>;
+
+    /// Says how much there is of each resource. One that is not listed has none from now on.
+    ///
+    /// A total below what is held takes nothing away: the resource is overcommitted, what is held can only
+    /// shrink until it fits, and [`Availability`] shows it.
+    async fn set_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError>;
+
+    /// How much there is of each resource, and how much of it is held.
+    async fn availability(&self) -> Result<BTreeMap<String, Availability>, StoreError>;
+
+    /// Slivers for which the cloud is not yet as it should be, in the order of their names, those after
+    /// `after` only, `limit` at most: ask again with the last one to see the next page.
+    async fn unsettled(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<UnsettledSliver>, StoreError>;
+
+    /// Slices in which slivers have expired at `now`: those for which `Event::Expire` has something to do.
+    async fn due(&self, now: DateTime<Utc>) -> Result<Vec<Urn>, StoreError>;
+
+    /// When the next sliver expires, however long ago that may be; shut down slices do not count.
+    async fn next_expiry(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Slivers that went although something may still exist for them in the cloud, the longest gone first,
+    /// `limit` at most.
+    async fn departed(&self, limit: usize) -> Result<Vec<DepartedSliver>, StoreError>;
+
+    /// Nothing exists any more for these slivers. Their names stay taken; their configurations are forgotten.
+    async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError>;
+
+    /// All slivers in the order of their names, expired ones included.
+    async fn roster(&self) -> Result<Vec<RosterEntry>, StoreError>;
+
+    /// How many there are of everything.
+    async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// A number that grows with every saved change, after it is durable. For waking whoever acts on changes;
+    /// changes that come together may be seen as one.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// Where a sliver is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whereabouts {
+    /// In this slice (perhaps expired, not yet cleared away).
+    Here(Urn),
+    /// It was in this slice and ceased to exist.
+    Gone(Urn),
+}
+
+/// A sliver that the reconciler has to work on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnsettledSliver {
+    /// Its name.
+    pub sliver: Urn,
+    /// Its slice.
+    pub slice: Urn,
+}
+
+/// A sliver that went, for the reconciler to clear away what was built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepartedSliver {
+    /// Its name.
+    pub sliver: Urn,
+    /// Its slice.
+    pub slice: Urn,
+    /// Node or link.
+    pub resource: ResourceKind,
+    /// When it went.
+    pub at: DateTime<Utc>,
+    /// What it was granted last.
+    pub configuration: Configuration,
+    /// What was last seen of it.
+    pub instance: Option<Instance>,
+}
+
+/// One sliver at a glance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RosterEntry {
+    /// Its name.
+    pub sliver: Urn,
+    /// Its slice.
+    pub slice: Urn,
+    /// Node or link.
+    pub resource: ResourceKind,
+    /// Who allocated it.
+    pub creator: Urn,
+    /// When.
+    pub created: DateTime<Utc>,
+    /// Its expiry.
+    pub expires: DateTime<Utc>,
+    /// Its allocation state.
+    pub status: AllocationStatus,
+    /// Its operational state.
+    pub operational: Operational,
+}
+
+/// How many there are of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Slices with something here, those shut down included.
+    pub slices: u64,
+    /// Slices that are shut down.
+    pub shut_down: u64,
+    /// Slivers by state; states without slivers are left out.
+    pub slivers: BTreeMap<(AllocationStatus, Operational), u64>,
+    /// Slivers on which the reconciler has to work.
+    pub unsettled: u64,
+    /// Slivers that went although something may still exist for them.
+    pub departed: u64,
+}
