@@ -44,4 +44,6 @@ pub use slice::{Frame, Slice, Stop};
 pub use sliver::{
     Allocation, AllocationStatus, Claim, Configuration, NextAllocation, Pending, ResourceKind, Sliver, View,
 };
-pub use store::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts};
+pub use store::{
+    Counts, DepartedSliver, RosterEntry, SqliteStore, Store, StoreError, UnsettledSliver, Whereabouts,
+};

@@ -8,10 +8,10 @@
 //! - What was acknowledged survives a crash; what was not may or may not have happened, but never in part.
 
 mod error;
-//mod sqlite;
+mod sqlite;
 
 pub use error::StoreError;
-//pub use sqlite::SqliteStore;
+pub use sqlite::SqliteStore;
 
 use crate::ledger::Availability;
 use crate::machine::Transition;

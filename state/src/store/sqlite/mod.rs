@@ -12,9 +12,7 @@ mod totals;
 mod write;
 mod writer;
 
-use super::{
-    Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts,
-};
+use super::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts};
 use crate::ledger::Availability;
 use crate::machine::Transition;
 use crate::slice::Slice;
@@ -34,9 +32,10 @@ use writer::Writer;
 /// Its methods have to be awaited inside a Tokio runtime.
 #[derive(Debug)]
 pub struct SqliteStore {
-    // Dropped in this order: the writer finishes its last commit, then the lock goes.
-    writer: Writer,
+    // Dropped in this order: the last connection to close, the writer's, folds the log into the file; only
+    // then may another service have it.
     readers: Arc<Readers>,
+    writer: Writer,
     _lock: File,
 }
 
@@ -53,7 +52,7 @@ impl SqliteStore {
         let (connection, changes) = open::writer_connection(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let writer = Writer::start(connection, changes)?;
-        Ok(Self { writer, readers, _lock: lock })
+        Ok(Self { readers, writer, _lock: lock })
     }
 }
 

@@ -1,0 +1,217 @@
+//! The thread that writes, and its group commit.
+
+use crate::store::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use tokio::sync::{oneshot, watch};
+
+/// The most pieces of work in one commit: bounds how long the first of them waits.
+const MOST_AT_ONCE: usize = 256;
+
+/// A handle on the writer thread. Dropping it lets the thread finish what it was given, and waits for that.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
+    changes: watch::Receiver<u64>,
+}
+
+/// A piece of work waiting to be written.
+trait Job: Send {
+    /// Does it inside a savepoint; `false` if the savepoint has to be rolled back.
+    fn run(&mut self, connection: &Connection) -> bool;
+    /// Tells the caller: what came of it, or that the commit failed.
+    fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Task<T, F> {
+    work: Option<F>,
+    outcome: Result<T, StoreError>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Task<T, F> {
+    fn run(&mut self, connection: &Connection) -> bool {
+        if let Some(work) = self.work.take() {
+            self.outcome = work(connection);
+        }
+        self.outcome.is_ok()
+    }
+
+    fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>) {
+        // A caller that no longer waits has nothing to be told.
+        let _ = self.caller.send(match (self.outcome, committed) {
+            (Ok(_), Err(error)) => Err(error),
+            (outcome, _) => outcome,
+        });
+    }
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(connection: Connection, saves: u64) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel();
+        let (signal, changes) = watch::channel(saves);
+        let thread = std::thread::Builder::new()
+            .name("state-writer".to_owned())
+            .spawn(move || serve(connection, &waiting, &signal))
+            .map_err(|error| StoreError::Database(format!("no writer thread: {error}")))?;
+        Ok(Self { queue: Some(queue), thread: Some(thread), changes })
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Does `work` in a transaction of its own (or as good as: see the module) and returns once it is on the
+    /// disk.
+    pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let task = Task { work: Some(work), outcome: Err(StoreError::Closed), caller };
+        let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
+        queue.send(Box::new(task)).map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            if thread.join().is_err() {
+                tracing::error!("the database writer had ended with a panic");
+            }
+        }
+    }
+}
+
+fn serve(mut connection: Connection, waiting: &mpsc::Receiver<Box<dyn Job>>, signal: &watch::Sender<u64>) {
+    while let Ok(first) = waiting.recv() {
+        let mut batch = vec![first];
+        batch.extend(waiting.try_iter().take(MOST_AT_ONCE - 1));
+        let committed = commit(&mut connection, &mut batch);
+        if let Err(error) = &committed {
+            tracing::error!(%error, calls = batch.len(), "a commit failed; nothing of it was kept");
+        }
+        for job in batch {
+            job.acknowledge(committed.as_ref().map(|_| ()).map_err(Clone::clone));
+        }
+        if let Ok(saves) = committed {
+            signal.send_if_modified(|seen| std::mem::replace(seen, saves) != saves);
+        }
+    }
+}
+
+/// Runs all jobs in one transaction, each in a savepoint. Gives the number of saves so far.
+fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<u64, StoreError> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for job in batch.iter_mut() {
+        let savepoint = transaction.savepoint()?;
+        if job.run(&savepoint) {
+            savepoint.commit()?;
+        } else {
+            // Some failures (a full disk) make SQLite roll back the whole transaction by itself. Going on
+            // would then write, and acknowledge, outside of any transaction.
+            if savepoint.is_autocommit() {
+                return Err(StoreError::Database("the transaction was rolled back".to_owned()));
+            }
+            savepoint.finish()?;
+        }
+    }
+    let saves: i64 = transaction.query_row("SELECT count FROM saves", [], |row| row.get(0))?;
+    transaction.commit()?;
+    u64::try_from(saves).map_err(|_| StoreError::Corrupt { what: "count of saves" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Barrier};
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE saves (count INTEGER); INSERT INTO saves VALUES (7);
+                 CREATE TABLE kept (value INTEGER UNIQUE);",
+            )
+            .unwrap();
+        Writer::start(connection, 7).unwrap()
+    }
+
+    fn keep(connection: &Connection, value: i64) -> Result<(), StoreError> {
+        connection.execute("INSERT INTO kept VALUES (?1)", [value])?;
+        Ok(())
+    }
+
+    async fn kept(writer: &Writer) -> Vec<i64> {
+        writer
+            .run(|connection| {
+                let mut statement = connection.prepare("SELECT value FROM kept ORDER BY value")?;
+                Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            })
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_takes_none_of_its_group_with_it() {
+        let writer = Arc::new(writer());
+        // Hold the writer until three jobs are queued behind it, so that they share a commit.
+        let gate = Arc::new(Barrier::new(2));
+        let held = {
+            let (writer, gate) = (Arc::clone(&writer), Arc::clone(&gate));
+            tokio::spawn(async move {
+                writer
+                    .run(move |_| {
+                        gate.wait();
+                        Ok(())
+                    })
+                    .await
+            })
+        };
+        tokio::task::yield_now().await;
+        let good = writer.run(|connection| keep(connection, 1));
+        let bad = writer.run(|connection| {
+            keep(connection, 2)?;
+            Err::<(), _>(StoreError::Closed)
+        });
+        let other = writer.run(|connection| keep(connection, 3));
+        let open = async {
+            gate.wait();
+        };
+        let (good, bad, other, ()) = tokio::join!(good, bad, other, open);
+        held.await.unwrap().unwrap();
+        assert!(good.is_ok() && bad.is_err() && other.is_ok());
+        assert_eq!(kept(&writer).await, [1, 3]);
+    }
+
+    #[tokio::test]
+    async fn when_the_transaction_is_lost_nobody_is_told_it_was_kept() {
+        let writer = writer();
+        let lost = writer.run(|connection| {
+            keep(connection, 1)?;
+            // What SQLite does by itself when the disk is full.
+            connection.execute_batch("ROLLBACK")?;
+            Err::<(), _>(StoreError::Closed)
+        });
+        assert!(lost.await.is_err());
+        assert!(kept(&writer).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn dropping_the_writer_finishes_what_was_queued() {
+        let writer = writer();
+        writer.run(|connection| keep(connection, 5)).await.unwrap();
+        assert_eq!(kept(&writer).await, [5]);
+        let mut changes = writer.changes();
+        assert_eq!(*changes.borrow_and_update(), 7);
+        drop(writer);
+        assert!(changes.changed().await.is_err());
+    }
+}
