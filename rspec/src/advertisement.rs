@@ -1,6 +1,8 @@
 //! Advertisements: what an aggregate has to offer.
 
 use crate::DiskImage;
+use crate::manifest::push_times;
+use crate::xml::{GENI, OPSTATE, XSI, push_attribute, push_text};
 use chrono::{DateTime, Utc};
 
 /// What an aggregate has to offer. The caller leaves out what shall not be shown (`geni_available`).
@@ -130,11 +132,163 @@ pub enum WaitKind {
     Failure,
 }
 
+impl WaitKind {
+    /// The kind as it stands in the document.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "geni_success",
+            Self::Failure => "geni_failure",
+        }
+    }
+}
+
 impl Advertisement {
-    /// The document.
+    /// The document. The time it takes and the space grow with its length and nothing else.
     #[must_use]
     pub fn write(&self, generated: DateTime<Utc>, expires: Option<DateTime<Utc>>) -> String {
-        let _ = (generated, expires);
-        unimplemented!()
+        let mut out = String::with_capacity(1024 + self.nodes.len() * 768);
+        out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<rspec");
+        push_attribute(&mut out, "xmlns", GENI);
+        push_attribute(&mut out, "xmlns:xsi", XSI);
+        let mut locations = format!("{GENI} {GENI}/ad.xsd");
+        if !self.operational_states.is_empty() {
+            locations.push_str(&format!(" {OPSTATE} {OPSTATE}/ad.xsd"));
+        }
+        push_attribute(&mut out, "xsi:schemaLocation", &locations);
+        push_attribute(&mut out, "type", "advertisement");
+        push_times(&mut out, generated, expires);
+        out.push('>');
+        for states in &self.operational_states {
+            push_states(&mut out, states);
+        }
+        for node in &self.nodes {
+            push_node(&mut out, node);
+        }
+        out.push_str("\n</rspec>\n");
+        out
     }
+}
+
+fn push_element(out: &mut String, indent: &str, name: &str, attributes: &[(&str, &str)]) {
+    out.push_str(indent);
+    out.push('<');
+    out.push_str(name);
+    for (name, value) in attributes {
+        push_attribute(out, name, value);
+    }
+}
+
+fn push_empty(out: &mut String, indent: &str, name: &str, attributes: &[(&str, &str)]) {
+    push_element(out, indent, name, attributes);
+    out.push_str("/>");
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+fn push_node(out: &mut String, node: &AdNode) {
+    push_element(
+        out,
+        "\n  ",
+        "node",
+        &[
+            ("component_manager_id", &node.component_manager_id),
+            ("component_id", &node.component_id),
+            ("component_name", &node.component_name),
+            ("exclusive", truth(node.exclusive)),
+        ],
+    );
+    out.push('>');
+    for name in &node.hardware_types {
+        push_empty(out, "\n    ", "hardware_type", &[("name", name)]);
+    }
+    for sliver_type in &node.sliver_types {
+        push_element(out, "\n    ", "sliver_type", &[("name", &sliver_type.name)]);
+        if sliver_type.disk_images.is_empty() {
+            out.push_str("/>");
+            continue;
+        }
+        out.push('>');
+        for offer in &sliver_type.disk_images {
+            push_image(out, offer);
+        }
+        out.push_str("\n    </sliver_type>");
+    }
+    push_empty(out, "\n    ", "available", &[("now", truth(node.available))]);
+    if let Some(location) = &node.location {
+        push_element(out, "\n    ", "location", &[("country", &location.country)]);
+        for (name, degrees) in [("latitude", location.latitude), ("longitude", location.longitude)] {
+            if let Some(degrees) = degrees.filter(|degrees| degrees.is_finite()) {
+                push_attribute(out, name, &degrees.to_string());
+            }
+        }
+        out.push_str("/>");
+    }
+    for interface in &node.interfaces {
+        push_element(out, "\n    ", "interface", &[("component_id", &interface.component_id)]);
+        for (name, value) in [("component_name", &interface.component_name), ("role", &interface.role)] {
+            if let Some(value) = value {
+                push_attribute(out, name, value);
+            }
+        }
+        out.push_str("/>");
+    }
+    out.push_str("\n  </node>");
+}
+
+fn push_image(out: &mut String, offer: &AdDiskImage) {
+    let image = &offer.image;
+    push_element(out, "\n      ", "disk_image", &[("name", &image.name)]);
+    for (name, value) in [("os", &image.os), ("version", &image.version), ("description", &image.description)]
+    {
+        if let Some(value) = value {
+            push_attribute(out, name, value);
+        }
+    }
+    if offer.default {
+        push_attribute(out, "default", "true");
+    }
+    out.push_str("/>");
+}
+
+fn push_states(out: &mut String, states: &OperationalStates) {
+    push_element(
+        out,
+        "\n  ",
+        "rspec_opstate",
+        &[
+            ("xmlns", OPSTATE),
+            ("aggregate_manager_id", &states.aggregate_manager_id),
+            ("start", &states.start),
+        ],
+    );
+    out.push('>');
+    for name in &states.sliver_types {
+        push_empty(out, "\n    ", "sliver_type", &[("name", name)]);
+    }
+    for state in &states.states {
+        push_element(out, "\n    ", "state", &[("name", &state.name)]);
+        out.push('>');
+        for action in &state.actions {
+            push_element(out, "\n      ", "action", &[("name", &action.name), ("next", &action.next)]);
+            out.push('>');
+            push_description(out, &action.description);
+            out.push_str("</action>");
+        }
+        for wait in &state.waits {
+            push_empty(out, "\n      ", "wait", &[("type", wait.kind.as_str()), ("next", &wait.next)]);
+        }
+        out.push_str("\n      ");
+        push_description(out, &state.description);
+        out.push_str("\n    </state>");
+    }
+    out.push_str("\n  </rspec_opstate>");
+}
+
+fn push_description(out: &mut String, text: &str) {
+    out.push_str("<description>");
+    push_text(out, text);
+    out.push_str("</description>");
 }

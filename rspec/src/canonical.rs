@@ -1,4 +1,10 @@
 //! Comparable forms of what we do not understand.
+//!
+//! The form is that of canonical XML in what it treats as equal, with two liberties that RSpecs need: prefixes are
+//! replaced by the namespaces they stand for, and white space between elements is left out.
+
+use crate::xml::{is_blank, push_text, push_value};
+use roxmltree::{Attribute, Node};
 
 /// The element of ours in which an extension stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,4 +30,112 @@ pub struct Extension {
     pub name: String,
     /// Its content in canonical form: names with their namespace in braces, attributes sorted.
     pub canonical: String,
+}
+
+impl Extension {
+    pub(crate) fn element(place: Place, element: Node<'_, '_>) -> Self {
+        Self {
+            place,
+            namespace: element.tag_name().namespace().map(str::to_owned),
+            name: element.tag_name().name().to_owned(),
+            canonical: canonical(element),
+        }
+    }
+
+    pub(crate) fn attribute(place: Place, attribute: Attribute<'_, '_>) -> Self {
+        let mut canonical = String::new();
+        push_canonical_attribute(&mut canonical, attribute);
+        Self {
+            place,
+            namespace: attribute.namespace().map(str::to_owned),
+            name: attribute.name().to_owned(),
+            canonical,
+        }
+    }
+}
+
+/// The canonical form of an element with all it holds.
+pub(crate) fn canonical(element: Node<'_, '_>) -> String {
+    let mut out = String::new();
+    push_element(&mut out, element);
+    out
+}
+
+fn push_name(out: &mut String, namespace: Option<&str>, name: &str) {
+    out.push('{');
+    out.push_str(namespace.unwrap_or_default());
+    out.push('}');
+    out.push_str(name);
+}
+
+fn push_canonical_attribute(out: &mut String, attribute: Attribute<'_, '_>) {
+    out.push(' ');
+    push_name(out, attribute.namespace(), attribute.name());
+    out.push_str("=\"");
+    push_value(out, attribute.value());
+    out.push('"');
+}
+
+fn push_element(out: &mut String, element: Node<'_, '_>) {
+    out.push('<');
+    push_name(out, element.tag_name().namespace(), element.tag_name().name());
+    let mut attributes: Vec<_> = element.attributes().collect();
+    attributes.sort_by_key(|attribute| (attribute.namespace(), attribute.name()));
+    for attribute in attributes {
+        push_canonical_attribute(out, attribute);
+    }
+    out.push('>');
+    let has_elements = element.children().any(|child| child.is_element());
+    for child in element.children() {
+        if child.is_element() {
+            push_element(out, child);
+        } else if child.is_text() {
+            let text = child.text().unwrap_or_default();
+            if !(has_elements && is_blank(text)) {
+                push_text(out, text);
+            }
+        }
+    }
+    out.push_str("</>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use roxmltree::Document;
+
+    fn form(xml: &str) -> String {
+        canonical(Document::parse(xml).unwrap().root_element())
+    }
+
+    #[test]
+    fn what_does_not_matter_is_equal() {
+        let a = form("<x:a xmlns:x='u' xmlns:y='v' b='1' y:b='2' a='&#65;'>\n <x:c/>\n</x:a>");
+        let b = form("<a xmlns='u' xmlns:q='v' a=\"A\" q:b='2' b='1'><c></c><!-- note --></a>");
+        assert_eq!(a, b);
+        assert_eq!(form("<a>x &amp; y</a>"), form("<a>x <![CDATA[& ]]>y</a>"));
+    }
+
+    #[test]
+    fn what_matters_differs() {
+        let forms = [
+            "<a/>",
+            "<a xmlns='u'/>",
+            "<a b=''/>",
+            "<a xmlns:x='u' x:b=''/>",
+            "<a> </a>",
+            "<a>x</a>",
+            "<a> x</a>",
+            "<a><b/></a>",
+            "<a><b/><c/></a>",
+            "<a><c/><b/></a>",
+            "<a><b/>x</a>",
+        ]
+        .map(form);
+        for (n, one) in forms.iter().enumerate() {
+            for other in &forms[n + 1..] {
+                assert_ne!(one, other);
+            }
+        }
+    }
 }

@@ -81,10 +81,65 @@ impl RspecError {
     }
 }
 
+/// The place of a byte of `xml`. Costs a look at everything before it.
+pub(crate) fn position_at(xml: &str, offset: usize) -> Position {
+    let mut places = Places::new(xml);
+    places.at(offset)
+}
+
+/// Finds the places of bytes asked for in rising order, with one pass over the document in all.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    xml: &'a [u8],
+    done: usize,
+    position: Position,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(xml: &'a str) -> Self {
+        Self { xml: xml.as_bytes(), done: 0, position: Position { line: 1, column: 1 } }
+    }
+
+    /// The place of the byte at `offset`, which must not lie before one asked for earlier.
+    pub(crate) fn at(&mut self, offset: usize) -> Position {
+        let offset = offset.min(self.xml.len()).max(self.done);
+        let mut rest = &self.xml[self.done..offset];
+        let lines = memchr::memchr_iter(b'\n', rest).count();
+        if lines > 0 {
+            self.position.line += u32::try_from(lines).unwrap_or(u32::MAX);
+            self.position.column = 1;
+            rest = memchr::memrchr(b'\n', rest).map_or(rest, |last| &rest[last + 1..]);
+        }
+        // Bytes 10xxxxxx continue a character.
+        let characters = rest.iter().filter(|byte| (**byte & 0xC0) != 0x80).count();
+        self.position.column += u32::try_from(characters).unwrap_or(u32::MAX);
+        self.done = offset;
+        self.position
+    }
+}
+
 /// A text from the document, cut to what fits in a message.
 pub(crate) fn shorten(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_lines_and_characters() {
+        let text = "ab\nñö<x/>\n\n  y";
+        assert_eq!(position_at(text, 0), Position { line: 1, column: 1 });
+        assert_eq!(position_at(text, text.find('<').unwrap()), Position { line: 2, column: 3 });
+        assert_eq!(position_at(text, text.find('y').unwrap()), Position { line: 4, column: 3 });
+        let mut places = Places::new(text);
+        for (offset, _) in text.char_indices() {
+            assert_eq!(places.at(offset), position_at(text, offset));
+        }
+        assert_eq!(position_at(text, 10_000).line, 4);
     }
 }

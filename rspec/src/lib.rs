@@ -7,6 +7,7 @@
 mod advertisement;
 mod canonical;
 pub mod compare;
+mod edit;
 mod error;
 mod frame;
 mod granted;
@@ -14,8 +15,10 @@ mod limits;
 mod link;
 mod manifest;
 mod node;
+mod reader;
 mod request;
 mod source;
+mod xml;
 
 pub use advertisement::{
     Action, AdDiskImage, AdInterface, AdNode, AdSliverType, Advertisement, Location, OperationalStates,

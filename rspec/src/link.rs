@@ -1,5 +1,6 @@
 //! Links: what connects interfaces.
 
+use crate::edit::{edit_link, fragment, from_fragment};
 use crate::node::is_manager;
 use crate::source::Source;
 use crate::{Extension, Position, RspecError};
@@ -84,7 +85,7 @@ impl Link {
     /// The link as XML that stands alone; as [`crate::Node::fragment`].
     #[must_use]
     pub fn fragment(&self) -> String {
-        unimplemented!()
+        fragment(&self.source, |edits, element| edit_link(edits, element, None))
     }
 
     /// Reads back what [`Link::fragment`] gave.
@@ -92,7 +93,6 @@ impl Link {
     /// # Errors
     /// [`crate::RspecErrorKind::BadFragment`] when it is not one well-formed link element.
     pub fn from_fragment(fragment: &str) -> Result<Self, RspecError> {
-        let _ = fragment;
-        unimplemented!()
+        from_fragment(fragment, "link", |reader, element| reader.link(element))
     }
 }

@@ -1,5 +1,6 @@
 //! Nodes: one computer of an experiment, with its interfaces and what shall run on it.
 
+use crate::edit::{edit_node, fragment, from_fragment};
 use crate::source::Source;
 use crate::{Extension, Position, RspecError};
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub struct Node {
     pub(crate) source: Source,
 }
 
-pub use crate::granted::Host;
+use crate::granted::Host;
 
 /// The kind of sliver a node is, with its disk images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ pub struct SliverType {
 /// A disk image by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct DiskImage {
-    /// A URN, a web address or a plain name; empty where the image is named by an attribute of an extension.
+    /// A URN, a web address or a plain name.
     pub name: String,
     /// Operating system.
     pub os: Option<String>,
@@ -128,18 +129,18 @@ pub struct RequestedLogin {
 /// An archive to fetch and unpack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
-    /// Where to fetch it; empty if the document does not say.
+    /// Where to fetch it.
     pub url: String,
-    /// Where to unpack it; empty if the document does not say.
+    /// Where to unpack it.
     pub install_path: String,
 }
 
 /// A command to run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execute {
-    /// The shell; empty if the document does not say.
+    /// The shell.
     pub shell: String,
-    /// The command; empty if the document does not say.
+    /// The command.
     pub command: String,
 }
 
@@ -170,7 +171,7 @@ impl Node {
     /// no trace of having been one.
     #[must_use]
     pub fn fragment(&self) -> String {
-        unimplemented!()
+        fragment(&self.source, |edits, element| edit_node(edits, element, None))
     }
 
     /// Reads back what [`Node::fragment`] gave.
@@ -179,8 +180,7 @@ impl Node {
     /// [`crate::RspecErrorKind::BadFragment`] when it is not one well-formed node element; positions count
     /// within the fragment.
     pub fn from_fragment(fragment: &str) -> Result<Self, RspecError> {
-        let _ = fragment;
-        unimplemented!()
+        from_fragment(fragment, "node", |reader, element| reader.node(element))
     }
 }
 

@@ -1,0 +1,407 @@
+//! What an aggregate adds to a node or link, and how it is taken out again.
+//!
+//! One function per element does both, so that whatever is put in is also taken out: with a grant it writes the granted
+//! values, without one it removes everything that only an aggregate can know.
+
+use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Login, User};
+use crate::reader::Reader;
+use crate::source::{Edits, Source};
+use crate::xml::{GENI, PRESERVE, USER, parse, push_attribute, push_text};
+use crate::{Limits, Position, RspecError, RspecErrorKind};
+use roxmltree::{Document, Node as Element};
+use std::collections::HashMap;
+
+/// The stand-alone form of an element after `edit`.
+pub(crate) fn fragment(source: &Source, edit: impl Fn(&mut Edits<'_>, Element<'_, '_>)) -> String {
+    let text = source.standalone();
+    let edited = match Document::parse(&text) {
+        Ok(document) => {
+            let mut edits = Edits::new(&text);
+            edit(&mut edits, document.root_element());
+            if edits.is_empty() { None } else { Some(edits.apply(document.root_element().range())) }
+        }
+        // Never for what was read from a well-formed document.
+        Err(_) => None,
+    };
+    edited.unwrap_or(text)
+}
+
+/// Reads a stand-alone element named `name`.
+pub(crate) fn from_fragment<T>(
+    text: &str,
+    name: &str,
+    read: impl Fn(&mut Reader<'_>, Element<'_, '_>) -> Result<T, RspecError>,
+) -> Result<T, RspecError> {
+    let bad = |position: Position, message: &str| {
+        RspecError::new(
+            RspecErrorKind::BadFragment,
+            position,
+            format!("this is no fragment of a {name}: {message}"),
+        )
+    };
+    let document = parse(text, &Limits::OWN).map_err(|error| bad(error.position, &error.message))?;
+    let root = document.root_element();
+    if !root.has_tag_name((GENI, name)) {
+        return Err(bad(Position::default(), "the root is another element"));
+    }
+    let mut reader = Reader::new(text, Vec::new());
+    read(&mut reader, root).map_err(|error| bad(error.position, &error.message))
+}
+
+/// Puts what was granted into a node, or takes out what a grant put in.
+pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: Option<&GrantedNode>) {
+    let mut added = String::new();
+    match granted {
+        None => edits.remove_attribute(node, "sliver_id"),
+        Some(granted) => {
+            let was: Option<bool> = match node.attribute("exclusive").map(str::trim) {
+                Some("true" | "1") => Some(true),
+                Some("false" | "0") => Some(false),
+                _ => None,
+            };
+            // A granted value that says the same as the request keeps the request's spelling.
+            let exclusive = if was == Some(granted.exclusive) {
+                None
+            } else {
+                Some(if granted.exclusive { "true" } else { "false" })
+            };
+            edits.set_attributes(
+                node,
+                &[
+                    ("component_manager_id", Some(&granted.component_manager_id)),
+                    ("component_id", Some(&granted.component_id)),
+                    ("component_name", granted.component_name.as_deref()),
+                    ("sliver_id", Some(granted.sliver_id.as_str())),
+                    ("exclusive", exclusive),
+                ],
+            );
+        }
+    }
+    let grants: HashMap<&str, &GrantedInterface> = granted
+        .iter()
+        .flat_map(|granted| &granted.interfaces)
+        .map(|interface| (interface.client_id.as_str(), interface))
+        .collect();
+    let (mut has_type, mut has_hardware, mut has_services) = (false, false, false);
+    let mut interfaces: Vec<&str> = Vec::new();
+    for child in node.children().filter(Element::is_element) {
+        let name = child.tag_name();
+        match (name.namespace(), name.name()) {
+            (Some(GENI), "host") | (Some(PRESERVE), _) => edits.remove_element(child),
+            (Some(GENI), "interface") => {
+                let client_id = child.attribute("client_id").unwrap_or_default();
+                interfaces.push(client_id);
+                edit_interface(edits, child, grants.get(client_id).copied());
+            }
+            (Some(GENI), "services") if !has_services => {
+                has_services = true;
+                edit_services(edits, child, granted);
+            }
+            (Some(GENI), "sliver_type") if !has_type => {
+                has_type = true;
+                if let Some(granted) = granted {
+                    edit_sliver_type(edits, child, granted);
+                }
+            }
+            (Some(GENI), "hardware_type") if !has_hardware => {
+                has_hardware = true;
+                let wanted = granted.and_then(|granted| granted.hardware_type.as_deref());
+                let is_named = |name: &str| {
+                    node.children().any(|one| {
+                        one.has_tag_name((GENI, "hardware_type")) && one.attribute("name") == Some(name)
+                    })
+                };
+                if let Some(name) = wanted.filter(|name| !is_named(name)) {
+                    edits.set_attributes(child, &[("name", Some(name))]);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(granted) = granted {
+        let mut new = Added::new(&mut added, node);
+        if !has_type {
+            new.open("sliver_type", &[("name", Some(&granted.sliver_type))]);
+            match &granted.disk_image {
+                None => new.close_empty(),
+                Some(image) => {
+                    new.inside();
+                    push_empty(new.out, "disk_image", &[("name", Some(image))]);
+                    new.close("sliver_type");
+                }
+            }
+        }
+        if let (false, Some(name)) = (has_hardware, &granted.hardware_type) {
+            new.empty("hardware_type", &[("name", Some(name))]);
+        }
+        for interface in &granted.interfaces {
+            if !interfaces.contains(&interface.client_id.as_str()) {
+                new.empty(
+                    "interface",
+                    &[
+                        ("client_id", Some(&interface.client_id)),
+                        ("component_id", interface.component_id.as_deref()),
+                        ("sliver_id", Some(interface.sliver_id.as_str())),
+                        ("mac_address", interface.mac_address.as_deref()),
+                    ],
+                );
+            }
+        }
+        if !has_services && !(granted.logins.is_empty() && granted.users.is_empty()) {
+            new.open("services", &[]);
+            new.inside();
+            push_services(new.out, "", "\n      ", &granted.logins, &granted.users);
+            new.out.push_str("\n    ");
+            new.close("services");
+        }
+        if let Some(Host { name, ipv4 }) = &granted.host {
+            new.empty("host", &[("name", Some(name)), ("ipv4", ipv4.as_deref())]);
+        }
+        push_preserve(&mut added, granted.preserve);
+    }
+    edits.append(node, added);
+}
+
+fn edit_interface(edits: &mut Edits<'_>, interface: Element<'_, '_>, granted: Option<&GrantedInterface>) {
+    for host in interface.children().filter(|child| child.has_tag_name((GENI, "host"))) {
+        edits.remove_element(host);
+    }
+    match granted {
+        None => {
+            edits.remove_attribute(interface, "sliver_id");
+            edits.remove_attribute(interface, "mac_address");
+        }
+        Some(granted) => {
+            if granted.mac_address.is_none() {
+                edits.remove_attribute(interface, "mac_address");
+            }
+            edits.set_attributes(
+                interface,
+                &[
+                    ("component_id", granted.component_id.as_deref()),
+                    ("sliver_id", Some(granted.sliver_id.as_str())),
+                    ("mac_address", granted.mac_address.as_deref()),
+                ],
+            );
+        }
+    }
+}
+
+/// Services hold requested and granted things side by side. A granted login has a user name, which no request has.
+/// Granted logins stand in place of requested ones: clients take every login of a manifest for a way in.
+fn edit_services(edits: &mut Edits<'_>, services: Element<'_, '_>, granted: Option<&GrantedNode>) {
+    let replaced = granted.is_some_and(|granted| !granted.logins.is_empty());
+    let is_grant = |child: &Element<'_, '_>| {
+        child.has_tag_name((GENI, "login")) && (replaced || child.has_attribute("username"))
+            || child.tag_name().namespace() == Some(USER)
+    };
+    let mut added = String::new();
+    if let Some(granted) = granted {
+        push_services(&mut added, declaration(services), "\n      ", &granted.logins, &granted.users);
+    }
+    let (grants, others): (Vec<_>, Vec<_>) = services
+        .children()
+        .filter(|child| !child.is_text())
+        .partition(|child| child.is_element() && is_grant(child));
+    if added.is_empty() && others.is_empty() && !grants.is_empty() && services.attributes().len() == 0 {
+        edits.remove_element(services);
+        return;
+    }
+    for grant in grants {
+        edits.remove_element(grant);
+    }
+    edits.append(services, added);
+}
+
+fn edit_sliver_type(edits: &mut Edits<'_>, sliver_type: Element<'_, '_>, granted: &GrantedNode) {
+    edits.set_attributes(sliver_type, &[("name", Some(&granted.sliver_type))]);
+    let Some(image) = &granted.disk_image else { return };
+    match sliver_type.children().find(|child| child.has_tag_name((GENI, "disk_image"))) {
+        Some(child) => edits.set_attributes(child, &[("name", Some(image))]),
+        None => {
+            let mut added = String::new();
+            Added::new(&mut added, sliver_type).empty_unspaced("disk_image", &[("name", Some(image))]);
+            edits.append(sliver_type, added);
+        }
+    }
+}
+
+/// Puts what was granted into a link, or takes out what a grant put in.
+pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: Option<&GrantedLink>) {
+    if granted.is_none() {
+        edits.remove_attribute(link, "sliver_id");
+    }
+    if granted.is_none_or(|granted| granted.vlantag.is_none()) {
+        edits.remove_attribute(link, "vlantag");
+    }
+    let grants: HashMap<&str, &GrantedInterface> = granted
+        .iter()
+        .flat_map(|granted| &granted.interface_refs)
+        .map(|end| (end.client_id.as_str(), end))
+        .collect();
+    let mut ends: Vec<&str> = Vec::new();
+    for child in link.children().filter(Element::is_element) {
+        let name = child.tag_name();
+        match (name.namespace(), name.name()) {
+            (Some(PRESERVE), _) => edits.remove_element(child),
+            (Some(GENI), "interface_ref") => {
+                let client_id = child.attribute("client_id").unwrap_or_default();
+                ends.push(client_id);
+                match grants.get(client_id) {
+                    None => {
+                        edits.remove_attribute(child, "sliver_id");
+                        edits.remove_attribute(child, "component_id");
+                    }
+                    Some(end) => {
+                        if end.component_id.is_none() {
+                            edits.remove_attribute(child, "component_id");
+                        }
+                        edits.set_attributes(
+                            child,
+                            &[
+                                ("component_id", end.component_id.as_deref()),
+                                ("sliver_id", Some(end.sliver_id.as_str())),
+                            ],
+                        );
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some(granted) = granted else { return };
+    edits.set_attributes(
+        link,
+        &[("sliver_id", Some(granted.sliver_id.as_str())), ("vlantag", granted.vlantag.as_deref())],
+    );
+    let mut added = String::new();
+    let mut new = Added::new(&mut added, link);
+    for end in &granted.interface_refs {
+        if !ends.contains(&end.client_id.as_str()) {
+            new.empty(
+                "interface_ref",
+                &[
+                    ("client_id", Some(&end.client_id)),
+                    ("component_id", end.component_id.as_deref()),
+                    ("sliver_id", Some(end.sliver_id.as_str())),
+                ],
+            );
+        }
+    }
+    push_preserve(&mut added, granted.preserve);
+    edits.append(link, added);
+}
+
+/// What an element of ours without prefix needs to declare among the children of `parent`.
+fn declaration(parent: Element<'_, '_>) -> &'static str {
+    if parent.default_namespace() == Some(GENI) {
+        ""
+    } else {
+        " xmlns=\"http://www.geni.net/resources/rspec/3\""
+    }
+}
+
+/// Writes new children of a node or link, each on its own line.
+struct Added<'a> {
+    out: &'a mut String,
+    declaration: &'static str,
+}
+
+type Attributes<'a> = [(&'a str, Option<&'a str>)];
+
+impl<'a> Added<'a> {
+    fn new(out: &'a mut String, parent: Element<'_, '_>) -> Self {
+        Self { out, declaration: declaration(parent) }
+    }
+
+    fn open(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.out.push_str("\n    ");
+        self.open_unspaced(name, attributes);
+    }
+
+    fn open_unspaced(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.out.push('<');
+        self.out.push_str(name);
+        self.out.push_str(self.declaration);
+        push_attributes(self.out, attributes);
+    }
+
+    fn inside(&mut self) {
+        self.out.push('>');
+    }
+
+    fn close(&mut self, name: &str) {
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    fn close_empty(&mut self) {
+        self.out.push_str("/>");
+    }
+
+    fn empty(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.open(name, attributes);
+        self.close_empty();
+    }
+
+    fn empty_unspaced(&mut self, name: &str, attributes: &Attributes<'_>) {
+        self.open_unspaced(name, attributes);
+        self.close_empty();
+    }
+}
+
+fn push_attributes(out: &mut String, attributes: &Attributes<'_>) {
+    for (name, value) in attributes {
+        if let Some(value) = value {
+            push_attribute(out, name, value);
+        }
+    }
+}
+
+fn push_empty(out: &mut String, name: &str, attributes: &Attributes<'_>) {
+    out.push('<');
+    out.push_str(name);
+    push_attributes(out, attributes);
+    out.push_str("/>");
+}
+
+fn push_services(out: &mut String, declaration: &str, indent: &str, logins: &[Login], users: &[User]) {
+    for login in logins {
+        out.push_str(indent);
+        out.push_str("<login");
+        out.push_str(declaration);
+        push_attributes(
+            out,
+            &[
+                ("authentication", Some(&login.authentication)),
+                ("hostname", Some(&login.hostname)),
+                ("port", Some(&login.port.to_string())),
+                ("username", Some(&login.username)),
+            ],
+        );
+        out.push_str("/>");
+    }
+    for user in users {
+        out.push_str(indent);
+        out.push_str("<services_user");
+        push_attributes(
+            out,
+            &[("xmlns", Some(USER)), ("login", Some(&user.login)), ("user_urn", user.urn.as_deref())],
+        );
+        out.push('>');
+        for key in &user.public_keys {
+            out.push_str("<public_key>");
+            push_text(out, key);
+            out.push_str("</public_key>");
+        }
+        out.push_str("</services_user>");
+    }
+}
+
+fn push_preserve(out: &mut String, guarantee: Option<Guarantee>) {
+    if let Some(guarantee) = guarantee {
+        out.push_str("\n    ");
+        push_empty(out, "preserve", &[("xmlns", Some(PRESERVE)), ("guarantee", Some(guarantee.as_str()))]);
+    }
+}

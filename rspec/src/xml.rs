@@ -1,0 +1,99 @@
+//! Small things about XML text: names, namespaces, escaping.
+
+use crate::error::shorten;
+use crate::{Limits, Position, RspecError, RspecErrorKind, limits};
+use roxmltree::{Document, ParsingOptions};
+use std::fmt::Write as _;
+
+/// GENI RSpec version 3.
+pub(crate) const GENI: &str = "http://www.geni.net/resources/rspec/3";
+/// What XML Schema defines for instance documents: schemaLocation.
+pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+/// Accounts and keys on a node.
+pub(crate) const USER: &str = "http://www.geni.net/resources/rspec/ext/user/1";
+/// What a pending change keeps.
+pub(crate) const PRESERVE: &str = "http://www.geni.net/resources/rspec/ext/preserve/1";
+/// Operational states.
+pub(crate) const OPSTATE: &str = "http://www.geni.net/resources/rspec/ext/opstate/1";
+
+/// Parses text into a tree, within the limits.
+pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, RspecError> {
+    if xml.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
+        return Err(RspecError::new(
+            RspecErrorKind::Empty,
+            Position { line: 1, column: 1 },
+            "the document is empty where an RSpec is needed",
+        ));
+    }
+    limits::check(xml, limits)?;
+    let options = ParsingOptions { allow_dtd: false, ..ParsingOptions::default() };
+    Document::parse_with_options(xml, options).map_err(|error| {
+        let place = error.pos();
+        let kind = match error {
+            roxmltree::Error::DtdDetected => RspecErrorKind::Doctype,
+            _ => RspecErrorKind::Malformed,
+        };
+        // The place is told in the position, not twice.
+        let text = error.to_string();
+        let text = text.strip_suffix(&format!(" at {place}")).unwrap_or(&text);
+        RspecError::new(
+            kind,
+            Position { line: place.row, column: place.col },
+            format!("not well-formed: {}", shorten(text)),
+        )
+    })
+}
+
+/// Appends `text` as element content.
+pub(crate) fn push_text(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\r' => out.push_str("&#13;"),
+            c if is_xml_char(c) => out.push(c),
+            // What XML cannot hold at all, not even escaped.
+            _ => out.push('\u{fffd}'),
+        }
+    }
+}
+
+/// Appends `text` as an attribute value between either sort of quotes.
+pub(crate) fn push_value(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\t' | '\n' | '\r' => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c if is_xml_char(c) => out.push(c),
+            _ => out.push('\u{fffd}'),
+        }
+    }
+}
+
+/// Appends ` name="value"`.
+pub(crate) fn push_attribute(out: &mut String, name: &str, value: &str) {
+    out.push(' ');
+    out.push_str(name);
+    out.push_str("=\"");
+    push_value(out, value);
+    out.push('"');
+}
+
+fn is_xml_char(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// Whether `text` is white space as XML understands it.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.bytes().all(is_space)
+}
+
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
