@@ -1,1 +1,38 @@
-//! To be written.
+//! Compute drivers: machines of any cloud, in the vocabulary of the Deltacloud API.
+//!
+//! The layer knows nothing of who wants machines or why. It speaks of realms, hardware profiles,
+//! images, instances and their states, keys, addresses, firewalls, volumes, snapshots, buckets and
+//! networks, behind one trait, [`ComputeDriver`]. Three ideas carry it:
+//!
+//! - **A driver declares itself.** Which operations it has, what a change costs a running instance
+//!   ([`Capabilities`]) and how its instances live ([`StateMachine`]) are data that a planner reads;
+//!   what is lacking is a typed refusal.
+//! - **Names are tokens.** A creation whose answer was lost is sent again under the same name and
+//!   makes nothing twice. The contract stands at [`ComputeDriver`].
+//! - **Errors say what to do**: whether the operation may have happened, whether to try again, what
+//!   would have been allowed ([`DriverError`]).
+//!
+//! The [`mock`] driver is a whole cloud in one file, with a clock, capacity and faults that its user
+//! sets. [`cloud_init`] writes the user data through which logins and commands reach an instance.
+//! [`conformance`] runs any driver through the contract.
+//!
+//! Source: the Deltacloud REST API (0.3.0) and the answers of Apache Deltacloud 1.1.3.
+
+mod capability;
+mod clock;
+pub mod cloud_init;
+// pub mod conformance;
+mod driver;
+mod error;
+pub mod mock;
+mod model;
+mod states;
+
+pub use capability::{
+    Capabilities, ChangeCosts, Collection, Disruption, Feature, Operation, UnknownOperation, Verb,
+};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use driver::{Answer, ComputeDriver};
+pub use error::DriverError;
+pub use model::*;
+pub use states::{InstanceAction, InstanceState, StateMachine, Step, Transition};
