@@ -1,9 +1,28 @@
 //! One X.509 certificate, read once: the GENI names in its subjectAltName and what chain building needs.
+//!
+//! Source of the rules: the GENI certificates page. A certificate names its subject by a URI
+//! `urn:publicid:IDN+…` in the subjectAltName, beside which a URI `urn:uuid:…` and an e-mail address may
+//! stand, in any order. The common name says nothing.
 
+use crate::algorithm::{Key, Scheme};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use urn::{Urn, UrnError};
 use uuid::Uuid;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
+
+/// The largest certificate accepted, in bytes of DER. Real ones are around one kilobyte.
+const MAX_DER: usize = 32 * 1024;
+
+/// The most certificates read from one PEM text.
+const MAX_PER_TEXT: usize = 512;
 
 /// Why a certificate cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,11 +57,45 @@ pub struct Certificate(Arc<Parsed>);
 
 struct Parsed {
     der: Vec<u8>,
+    /// Where in `der` the part lies that the issuer signed.
+    signed: Range<usize>,
+    scheme: Scheme,
+    signature: Vec<u8>,
+    subject: Name,
+    issuer: Name,
+    not_before: DateTime<Utc>,
+    not_after: DateTime<Utc>,
+    spki: Vec<u8>,
+    key: Key,
+    names: Names,
+    constraints: Constraints,
+}
+
+/// A distinguished name: its bytes to compare, its text to read.
+struct Name {
+    der: Vec<u8>,
+    text: String,
+}
+
+/// What the subjectAltName says.
+#[derive(Default)]
+struct Names {
     urn: Option<Urn>,
     uuid: Option<Uuid>,
     email: Option<String>,
-    not_before: DateTime<Utc>,
-    not_after: DateTime<Utc>,
+}
+
+/// What the other extensions say.
+#[derive(Default, Clone)]
+pub(crate) struct Constraints {
+    /// Basic constraints: CA:TRUE.
+    pub(crate) ca: bool,
+    /// Basic constraints: how many authorities may follow below this one.
+    pub(crate) path_length: Option<u32>,
+    /// Key usage forbids signing certificates.
+    pub(crate) no_cert_sign: bool,
+    /// A critical extension that this crate does not know how to honour.
+    pub(crate) unknown_critical: Option<String>,
 }
 
 impl Certificate {
@@ -51,7 +104,35 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] when the bytes are not exactly one certificate, or name more than one GENI URN.
     pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
-        unimplemented!("{}", der.len())
+        if der.len() > MAX_DER {
+            return Err(CertificateError::TooLarge { what: "bytes", found: der.len(), limit: MAX_DER });
+        }
+        let (rest, x509) =
+            X509Certificate::from_der(der).map_err(|_| malformed("its structure cannot be read"))?;
+        if !rest.is_empty() {
+            return Err(malformed("bytes follow after its end"));
+        }
+        if x509.signature_algorithm != x509.tbs_certificate.signature {
+            return Err(malformed("it names two different signature algorithms"));
+        }
+        let tbs = x509.tbs_certificate.as_ref();
+        let signed = range_in(der, tbs).ok_or_else(|| malformed("its structure cannot be read"))?;
+        let (names, constraints) = read_extensions(&x509)?;
+        let key = Key::from_spki(x509.public_key());
+        Ok(Self(Arc::new(Parsed {
+            signed,
+            scheme: Scheme::from_x509(&x509.signature_algorithm),
+            signature: x509.signature_value.data.to_vec(),
+            subject: name(x509.subject())?,
+            issuer: name(x509.issuer())?,
+            not_before: moment(x509.validity().not_before)?,
+            not_after: moment(x509.validity().not_after)?,
+            spki: x509.public_key().raw.to_vec(),
+            key,
+            names,
+            constraints,
+            der: der.to_vec(),
+        })))
     }
 
     /// Reads the certificates of a PEM text in their order (leaf first, by convention). Text around the
@@ -60,7 +141,37 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] when there is no certificate, a block is damaged, or a certificate is bad.
     pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>, CertificateError> {
-        unimplemented!("{}", pem.len())
+        const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+        const END: &str = "-----END CERTIFICATE-----";
+        let mut chain = Vec::new();
+        let mut rest = pem;
+        while let Some((_, after)) = rest.split_once(BEGIN) {
+            let Some((body, after)) = after.split_once(END) else {
+                return Err(CertificateError::Pem(format!("block {} has no END line", chain.len() + 1)));
+            };
+            if chain.len() == MAX_PER_TEXT {
+                return Err(CertificateError::TooLarge {
+                    what: "certificates",
+                    found: MAX_PER_TEXT + 1,
+                    limit: MAX_PER_TEXT,
+                });
+            }
+            chain.push(Self::from_base64(body)?);
+            rest = after;
+        }
+        if chain.is_empty() {
+            return Err(CertificateError::Pem(format!("there is no {BEGIN} line")));
+        }
+        Ok(chain)
+    }
+
+    /// Reads the base64 of one certificate, with white space anywhere.
+    pub(crate) fn from_base64(text: &str) -> Result<Self, CertificateError> {
+        let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+        let der = STANDARD
+            .decode(compact)
+            .map_err(|error| CertificateError::Pem(format!("a block is not base64: {error}")))?;
+        Self::from_der(&der)
     }
 
     /// The certificate as DER.
@@ -72,25 +183,25 @@ impl Certificate {
     /// The certificate as one PEM block, ending with a line feed.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        unimplemented!()
+        pem_block("CERTIFICATE", &self.0.der)
     }
 
     /// The GENI URN in its subjectAltName.
     #[must_use]
     pub fn urn(&self) -> Option<&Urn> {
-        self.0.urn.as_ref()
+        self.0.names.urn.as_ref()
     }
 
     /// The UUID in its subjectAltName (`urn:uuid:…`).
     #[must_use]
     pub fn uuid(&self) -> Option<Uuid> {
-        self.0.uuid
+        self.0.names.uuid
     }
 
     /// The e-mail address in its subjectAltName.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        self.0.email.as_deref()
+        self.0.names.email.as_deref()
     }
 
     /// The first second at which it is valid.
@@ -108,31 +219,65 @@ impl Certificate {
     /// Whether its basic constraints say CA:TRUE.
     #[must_use]
     pub fn is_ca(&self) -> bool {
-        unimplemented!()
+        self.0.constraints.ca
     }
 
     /// The SubjectPublicKeyInfo as DER.
     #[must_use]
     pub fn spki_der(&self) -> &[u8] {
-        unimplemented!()
+        &self.0.spki
     }
 
     /// The SHA-1 of the public key in lower-case hexadecimal, as in a subjectKeyIdentifier.
     #[must_use]
     pub fn key_id(&self) -> String {
-        unimplemented!()
+        self.0.key.identifier().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The subject name as DER.
     #[must_use]
     pub fn subject_der(&self) -> &[u8] {
-        unimplemented!()
+        &self.0.subject.der
     }
 
     /// The subject name for people to read.
     #[must_use]
     pub fn subject(&self) -> &str {
-        unimplemented!()
+        &self.0.subject.text
+    }
+
+    pub(crate) fn issuer_der(&self) -> &[u8] {
+        &self.0.issuer.der
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        &self.0.issuer.text
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    pub(crate) fn scheme(&self) -> &Scheme {
+        &self.0.scheme
+    }
+
+    pub(crate) fn constraints(&self) -> &Constraints {
+        &self.0.constraints
+    }
+
+    /// The URN, or else the subject name: what messages call this certificate.
+    pub(crate) fn called(&self) -> String {
+        match self.urn() {
+            Some(urn) => urn.to_string(),
+            None => self.subject().to_owned(),
+        }
+    }
+
+    /// Whether `issuer`'s key made this certificate's signature.
+    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        let signed = self.0.der.get(self.0.signed.clone()).unwrap_or_default();
+        issuer.key().verifies(self.scheme(), signed, &self.0.signature)
     }
 }
 
@@ -144,8 +289,108 @@ impl PartialEq for Certificate {
 
 impl Eq for Certificate {}
 
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Certificate({:?})", self.0.urn)
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({})", self.called())
     }
+}
+
+/// A PEM block with lines of 64 characters.
+pub(crate) fn pem_block(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut out = format!("-----BEGIN {label}-----\n");
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        out.push_str(line);
+        out.push('\n');
+        rest = after;
+    }
+    out.push_str(&format!("-----END {label}-----\n"));
+    out
+}
+
+fn malformed(reason: &str) -> CertificateError {
+    CertificateError::Der(reason.to_owned())
+}
+
+/// Where `part`, a slice of `whole`, lies in it.
+fn range_in(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let end = start.checked_add(part.len())?;
+    (end <= whole.len()).then_some(start..end)
+}
+
+fn name(name: &x509_parser::x509::X509Name<'_>) -> Result<Name, CertificateError> {
+    if name.iter().any(|set| set.iter().next().is_none()) {
+        return Err(malformed("a name in it has an empty part"));
+    }
+    let text: String = name.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+    Ok(Name { der: name.as_raw().to_vec(), text })
+}
+
+fn moment(time: ASN1Time) -> Result<DateTime<Utc>, CertificateError> {
+    DateTime::from_timestamp(time.timestamp(), 0).ok_or_else(|| malformed("a date is out of range"))
+}
+
+fn read_extensions(x509: &X509Certificate<'_>) -> Result<(Names, Constraints), CertificateError> {
+    let mut names = Names::default();
+    let mut constraints = Constraints::default();
+    let mut seen = Vec::new();
+    for extension in x509.extensions() {
+        if seen.contains(&&extension.oid) {
+            return Err(malformed("an extension appears twice"));
+        }
+        seen.push(&extension.oid);
+        match extension.parsed_extension() {
+            ParsedExtension::SubjectAlternativeName(alternatives) => {
+                names = read_names(&alternatives.general_names)?;
+            }
+            ParsedExtension::BasicConstraints(basic) => {
+                constraints.ca = basic.ca;
+                constraints.path_length = basic.path_len_constraint;
+            }
+            ParsedExtension::KeyUsage(usage) => constraints.no_cert_sign = !usage.key_cert_sign(),
+            ParsedExtension::ParseError { .. } => {
+                return Err(malformed("an extension cannot be read"));
+            }
+            // What a key may be used for in TLS is the TLS layer's business; key identifiers and policies
+            // add nothing to a chain whose signatures are all checked.
+            ParsedExtension::ExtendedKeyUsage(_)
+            | ParsedExtension::SubjectKeyIdentifier(_)
+            | ParsedExtension::AuthorityKeyIdentifier(_)
+            | ParsedExtension::CertificatePolicies(_) => {}
+            _ if extension.critical => {
+                constraints.unknown_critical.get_or_insert_with(|| extension.oid.to_id_string());
+            }
+            _ => {}
+        }
+    }
+    Ok((names, constraints))
+}
+
+fn read_names(alternatives: &[GeneralName<'_>]) -> Result<Names, CertificateError> {
+    let mut names = Names::default();
+    for alternative in alternatives {
+        match alternative {
+            GeneralName::URI(uri) if starts_with(uri, "urn:publicid:IDN+") => {
+                let urn: Urn = uri.parse()?;
+                if let Some(first) = names.urn.replace(urn.clone()) {
+                    return Err(CertificateError::SeveralUrns(first, urn));
+                }
+            }
+            GeneralName::URI(uri) if starts_with(uri, "urn:uuid:") && names.uuid.is_none() => {
+                names.uuid = uri.get("urn:uuid:".len()..).and_then(|text| Uuid::try_parse(text).ok());
+            }
+            GeneralName::RFC822Name(email) if names.email.is_none() => {
+                names.email = Some((*email).to_owned());
+            }
+            _ => {}
+        }
+    }
+    Ok(names)
+}
+
+fn starts_with(text: &str, head: &str) -> bool {
+    text.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }

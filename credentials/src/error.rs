@@ -152,7 +152,7 @@ pub enum CredentialError {
         /// Which level of the credential.
         level: Level,
         /// Who signed.
-        signer: String,
+        signer: Urn,
         /// The owner of the parent.
         owner: Urn,
     },

@@ -1,6 +1,9 @@
-//! Trusted roots, and the chain from a presented certificate to one of them.
+//! Trusted roots, and whom a verified certificate names.
 
+use crate::algorithm::Scheme;
+use crate::chain::{self, Chain, ChainError};
 use crate::{Certificate, CertificateError};
+use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use std::path::{Path, PathBuf};
 use urn::Urn;
@@ -47,103 +50,6 @@ pub enum RootsError {
     },
 }
 
-/// Why a certificate does not chain to a trusted root. Certificates are named by their URN, or else by
-/// their subject.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainError {
-    /// No certificate was presented.
-    #[error("no certificate was presented")]
-    Empty,
-    /// More certificates, or more work, than any honest chain needs.
-    #[error("the chain takes more than {limit} {what} to check")]
-    TooLong {
-        /// What was counted.
-        what: &'static str,
-        /// The bound.
-        limit: usize,
-    },
-    /// Its time is over.
-    #[error("the certificate of {name} expired at {}", crate::error::stamp(not_after))]
-    Expired {
-        /// Whose certificate.
-        name: String,
-        /// When it expired.
-        not_after: DateTime<Utc>,
-    },
-    /// Its time has not come.
-    #[error("the certificate of {name} is not valid before {}", crate::error::stamp(not_before))]
-    NotYetValid {
-        /// Whose certificate.
-        name: String,
-        /// When it becomes valid.
-        not_before: DateTime<Utc>,
-    },
-    /// No trusted root, and no presented certificate, is its issuer.
-    #[error("the certificate of {name} was issued by {issuer:?}, which is not a trusted root")]
-    UnknownAuthority {
-        /// Whose certificate.
-        name: String,
-        /// The issuer's subject name.
-        issuer: String,
-    },
-    /// There is an issuer of the right name, but its key did not make the signature.
-    #[error("the certificate of {name} bears the name of issuer {issuer:?}, but not its signature")]
-    BadSignature {
-        /// Whose certificate.
-        name: String,
-        /// The issuer's subject name.
-        issuer: String,
-    },
-    /// The issuer is not an authority's certificate.
-    #[error("the certificate of {name} was issued by {issuer}, which may not issue certificates: {reason}")]
-    NotAnAuthority {
-        /// Whose certificate.
-        name: String,
-        /// The issuer.
-        issuer: String,
-        /// What it lacks.
-        reason: &'static str,
-    },
-    /// The issuer is an authority, but over others.
-    #[error("the certificate of {name} was issued by {issuer}, which has no authority over it")]
-    NotAuthorityOver {
-        /// Whose certificate.
-        name: Urn,
-        /// The issuer.
-        issuer: Urn,
-    },
-    /// Its signature algorithm or key is too weak.
-    #[error("the certificate of {name} is too weak: {reason}")]
-    Weak {
-        /// Whose certificate.
-        name: String,
-        /// What is weak, and what would be accepted.
-        reason: String,
-    },
-    /// It demands something that is not understood here.
-    #[error("the certificate of {name} holds a critical extension that is not understood: {extension}")]
-    Extension {
-        /// Whose certificate.
-        name: String,
-        /// The extension's object identifier.
-        extension: String,
-    },
-    /// It names nobody.
-    #[error("the certificate of {name} names no GENI URN in its subjectAltName")]
-    NoUrn {
-        /// The subject name.
-        name: String,
-    },
-}
-
-impl ChainError {
-    /// Whether the chain would be good at another time.
-    #[must_use]
-    pub fn is_about_time(&self) -> bool {
-        matches!(self, Self::Expired { .. } | Self::NotYetValid { .. })
-    }
-}
-
 /// Whom a verified certificate names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -169,12 +75,35 @@ pub struct TrustRoots {
 }
 
 impl TrustRoots {
-    /// Reads every `*.pem` and `*.crt` file of a folder; each may hold several certificates.
+    /// Reads every `*.pem` and `*.crt` file of a folder; each may hold several certificates. An empty
+    /// folder gives roots that trust nobody.
     ///
     /// # Errors
     /// [`RootsError`], naming the file.
     pub fn load_dir(dir: &Path, policy: &Policy) -> Result<Self, RootsError> {
-        unimplemented!("{dir:?} {policy:?}")
+        let io = |path: &Path, source| RootsError::Io { path: path.to_owned(), source };
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(|source| io(dir, source))? {
+            let path = entry.map_err(|source| io(dir, source))?.path();
+            let wanted = path.extension().is_some_and(|ending| ending == "pem" || ending == "crt");
+            if wanted && path.is_file() {
+                files.push(path);
+            }
+        }
+        let mut roots = Vec::new();
+        for path in files {
+            let bytes = std::fs::read(&path).map_err(|source| io(&path, source))?;
+            // Only the PEM blocks matter; comments around them may be in any encoding.
+            let text = String::from_utf8_lossy(&bytes);
+            let found = Certificate::chain_from_pem(&text)
+                .map_err(|source| RootsError::Certificate { path: path.clone(), source })?;
+            for root in &found {
+                check_root(root, policy)
+                    .map_err(|source| RootsError::Refused { path: path.clone(), source })?;
+            }
+            roots.extend(found);
+        }
+        Ok(Self::build(roots, policy))
     }
 
     /// Takes these certificates as the roots.
@@ -185,7 +114,28 @@ impl TrustRoots {
         certificates: impl IntoIterator<Item = Certificate>,
         policy: &Policy,
     ) -> Result<Self, ChainError> {
-        unimplemented!("{} {policy:?}", certificates.into_iter().count())
+        let roots: Vec<Certificate> = certificates.into_iter().collect();
+        for root in &roots {
+            check_root(root, policy)?;
+        }
+        Ok(Self::build(roots, policy))
+    }
+
+    fn build(mut roots: Vec<Certificate>, policy: &Policy) -> Self {
+        roots.sort_by(|a, b| a.der().cmp(b.der()));
+        roots.dedup();
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&[
+            u8::from(policy.allow_sha1_certificates),
+            u8::from(policy.allow_1024_bit),
+            u8::from(policy.allow_authorities_without_urn),
+        ]);
+        for root in &roots {
+            hash.update(digest::digest(&digest::SHA256, root.der()).as_ref());
+        }
+        let generation =
+            hash.finish().as_ref().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+        Self { roots, policy: *policy, generation }
     }
 
     /// A digest of the roots and the policy: different sets have different generations.
@@ -200,7 +150,7 @@ impl TrustRoots {
         &self.policy
     }
 
-    /// The roots.
+    /// The roots, each once.
     #[must_use]
     pub fn certificates(&self) -> &[Certificate] {
         &self.roots
@@ -209,19 +159,42 @@ impl TrustRoots {
     /// The roots' subject names as DER, for the hint list of a TLS server.
     #[must_use]
     pub fn subjects(&self) -> Vec<Vec<u8>> {
-        self.roots.iter().map(|root| root.subject_der().to_vec()).collect()
+        let mut names: Vec<Vec<u8>> = self.roots.iter().map(|root| root.subject_der().to_vec()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Follows the first of the presented certificates to a trusted root. The others may stand in any
-    /// order, and may be more than are needed.
+    /// order, and may be more than are needed; the root may be among them or not.
     ///
     /// # Errors
-    /// [`ChainError`].
+    /// [`ChainError`]: of all ways tried, the reason of the one that came furthest. A chain that reaches no
+    /// root is [`ChainError::UnknownAuthority`], even where its certificates have expired too.
     pub fn verify_chain(
         &self,
         presented: &[Certificate],
         now: DateTime<Utc>,
     ) -> Result<Identity, ChainError> {
-        unimplemented!("{} {now}", presented.len())
+        let leaf = presented.first().ok_or(ChainError::Empty)?;
+        Ok(self.chain(leaf, presented, now)?.identity())
     }
+
+    pub(crate) fn chain(
+        &self,
+        leaf: &Certificate,
+        pool: &[Certificate],
+        now: DateTime<Utc>,
+    ) -> Result<Chain, ChainError> {
+        chain::find(&self.roots, &self.policy, leaf, pool, now)
+    }
+}
+
+/// A root must itself be strong enough.
+fn check_root(root: &Certificate, policy: &Policy) -> Result<(), ChainError> {
+    if *root.scheme() == Scheme::RsaMd {
+        let reason = "it is signed with MD5; SHA-256 or better is needed".to_owned();
+        return Err(ChainError::Weak { name: root.called(), reason });
+    }
+    chain::check_key(root, policy)
 }

@@ -1,39 +1,83 @@
 //! The verifier: trusted roots, and a memory of what was verified against them.
 
+use crate::credential::{Verified, verify};
 use crate::{Credential, CredentialError, TrustRoots};
+use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
-use std::sync::Arc;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// What a remembered credential is found by: the SHA-256 of its bytes, and the roots it was good under.
+type Key = ([u8; 32], u64);
 
 /// Verifies credentials and remembers them, so that a credential shown with every call costs its
-/// signatures and chains once. Time is looked at on every call.
+/// signatures and chains once. Time is looked at on every call. Refusals are not remembered.
+#[derive(Debug)]
 pub struct Verifier {
-    roots: Arc<TrustRoots>,
+    roots: RwLock<Arc<TrustRoots>>,
+    memory: Option<Mutex<LruCache<Key, Remembered>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Remembered {
+    credential: Arc<Credential>,
+    /// From when its certificates hold.
+    from: DateTime<Utc>,
 }
 
 impl Verifier {
-    /// A verifier that remembers up to `capacity` credentials (0: none).
+    /// A verifier that remembers up to `capacity` credentials (0: none), those used last.
     #[must_use]
     pub fn new(roots: TrustRoots, capacity: usize) -> Self {
-        let _ = capacity;
-        Self { roots: Arc::new(roots) }
+        Self {
+            roots: RwLock::new(Arc::new(roots)),
+            memory: NonZeroUsize::new(capacity).map(|capacity| Mutex::new(LruCache::new(capacity))),
+        }
     }
 
     /// The roots in use.
     #[must_use]
     pub fn roots(&self) -> Arc<TrustRoots> {
-        Arc::clone(&self.roots)
+        Arc::clone(&self.roots.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts other roots in place. What was verified against the old ones counts no more.
     pub fn replace_roots(&self, roots: TrustRoots) {
-        unimplemented!("{roots:?}")
+        *self.roots.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roots);
     }
 
-    /// Verifies a `geni_sfa` credential, version 2 or 3.
+    /// How many credentials are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.lock().unwrap_or_else(PoisonError::into_inner).len())
+    }
+
+    /// Verifies a `geni_sfa` credential, version 2 or 3, which are of one form.
     ///
     /// # Errors
     /// [`CredentialError`], saying which level and part is wrong.
     pub fn verify(&self, xml: &str, now: DateTime<Utc>) -> Result<Arc<Credential>, CredentialError> {
-        unimplemented!("{} {now}", xml.len())
+        let roots = self.roots();
+        let Some(memory) = &self.memory else {
+            return verify(xml, &roots, now).map(|verified| Arc::new(verified.credential));
+        };
+        let mut hash = [0; 32];
+        hash.copy_from_slice(digest::digest(&digest::SHA256, xml.as_bytes()).as_ref());
+        let key = (hash, roots.generation());
+        let known = memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        if let Some(known) = known
+            && known.from <= now
+            && now < known.credential.usable_until()
+        {
+            return Ok(known.credential);
+        }
+        // Outside of its remembered time the whole verification runs again: it finds the exact reason, or
+        // another chain that still holds.
+        let Verified { credential, from } = verify(xml, &roots, now)?;
+        let remembered = Remembered { credential: Arc::new(credential), from };
+        let credential = Arc::clone(&remembered.credential);
+        memory.lock().unwrap_or_else(PoisonError::into_inner).put(key, remembered);
+        Ok(credential)
     }
 }

@@ -1,0 +1,203 @@
+//! Canonical XML 1.0 of one element with all that is in it, inclusive and exclusive, without comments.
+//!
+//! The element is a subset of its document, which matters twice. The inclusive form takes over every
+//! namespace in scope and the `xml:` attributes of the ancestors (so the `SignedInfo` of a GENI signature
+//! comes out with the `xml:id` of the `Signature` around it); the exclusive form declares only the
+//! namespaces that are used in names, plus those of its prefix list.
+//!
+//! The parser keeps names without their prefixes; they are taken from the source text.
+
+use crate::document::XML;
+use roxmltree::{Attribute, Node};
+
+/// Which canonical form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Canonical XML 1.0.
+    Inclusive,
+    /// Exclusive XML Canonicalization 1.0.
+    Exclusive {
+        /// The prefixes treated as in the inclusive form; the default namespace is the empty prefix.
+        prefixes: Vec<String>,
+    },
+}
+
+/// Writes the canonical form of an element. The document must have passed the bounds of
+/// [`crate::document::parse`], which keep the recursion shallow.
+pub(crate) fn canonicalise(element: Node<'_, '_>, form: &Form) -> String {
+    let mut writer = Writer { form, out: String::new(), rendered: Vec::new() };
+    writer.element(element, true);
+    writer.out
+}
+
+struct Writer<'f, 'a> {
+    form: &'f Form,
+    out: String,
+    /// The namespaces declared on the elements around the current one: prefix and URI, innermost last.
+    rendered: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Writer<'_, 'a> {
+    fn element<'i: 'a>(&mut self, element: Node<'a, 'i>, apex: bool) {
+        let outer = self.rendered.len();
+        let source = element.document().input_text();
+        let name = qualified_name(source.get(element.range().start + 1..).unwrap_or_default());
+        let mut attributes: Vec<(&str, &str, &str, &str)> = element
+            .attributes()
+            .map(|attribute| {
+                let qualified = attribute_name(source, attribute);
+                (attribute.namespace().unwrap_or(""), attribute.name(), qualified, attribute.value())
+            })
+            .collect();
+        if apex && *self.form == Form::Inclusive {
+            self.inherit(element, &mut attributes);
+        }
+        attributes.sort_unstable_by_key(|(namespace, local, ..)| (*namespace, *local));
+        let declarations = self.declarations(element, name, &attributes);
+
+        self.out.push('<');
+        self.out.push_str(name);
+        for (prefix, uri) in &declarations {
+            self.out.push_str(if prefix.is_empty() { " xmlns" } else { " xmlns:" });
+            self.out.push_str(prefix);
+            self.value(uri);
+        }
+        for (_, _, qualified, value) in &attributes {
+            self.out.push(' ');
+            self.out.push_str(qualified);
+            self.value(value);
+        }
+        self.out.push('>');
+        self.rendered.extend(declarations);
+        for child in element.children() {
+            if child.is_element() {
+                self.element(child, false);
+            } else if child.is_text() {
+                self.text(child.text().unwrap_or_default());
+            } else if let Some(instruction) = child.pi() {
+                self.out.push_str("<?");
+                self.out.push_str(instruction.target);
+                if let Some(value) = instruction.value {
+                    self.out.push(' ');
+                    // Line ends are normalised by the parser in text, but left as they are in here.
+                    self.out.push_str(&value.replace("\r\n", "\n").replace('\r', "\n"));
+                }
+                self.out.push_str("?>");
+            }
+        }
+        self.rendered.truncate(outer);
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    /// Adds the `xml:` attributes of the ancestors, the nearest of each name.
+    fn inherit<'i: 'a>(
+        &self,
+        apex: Node<'a, 'i>,
+        attributes: &mut Vec<(&'a str, &'a str, &'a str, &'a str)>,
+    ) {
+        for ancestor in apex.ancestors().skip(1) {
+            let source = ancestor.document().input_text();
+            for attribute in ancestor.attributes().filter(|attribute| attribute.namespace() == Some(XML)) {
+                if !attributes.iter().any(|(space, local, ..)| *space == XML && *local == attribute.name()) {
+                    attributes.push((
+                        XML,
+                        attribute.name(),
+                        attribute_name(source, attribute),
+                        attribute.value(),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The namespaces to declare on an element, in canonical order.
+    fn declarations<'i: 'a>(
+        &self,
+        element: Node<'a, 'i>,
+        name: &'a str,
+        attributes: &[(&'a str, &'a str, &'a str, &'a str)],
+    ) -> Vec<(&'a str, &'a str)> {
+        let mut prefixes: Vec<&'a str> = match self.form {
+            Form::Inclusive => {
+                let mut all: Vec<&str> =
+                    element.namespaces().map(|namespace| namespace.name().unwrap_or("")).collect();
+                all.push("");
+                all
+            }
+            Form::Exclusive { prefixes } => {
+                let used = attributes.iter().map(|(_, _, name, _)| prefix(name)).filter(|p| !p.is_empty());
+                let listed = element
+                    .namespaces()
+                    .map(|namespace| namespace.name().unwrap_or(""))
+                    .chain([""])
+                    .filter(|known| prefixes.iter().any(|listed| listed == known));
+                used.chain([prefix(name)]).chain(listed).collect()
+            }
+        };
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        prefixes
+            .into_iter()
+            .filter(|prefix| *prefix != "xml")
+            .map(|prefix| (prefix, in_scope(element, prefix)))
+            .filter(|(prefix, uri)| *uri != self.declared(prefix))
+            .collect()
+    }
+
+    /// The URI that `prefix` stands for in what is written so far; empty for none.
+    fn declared(&self, prefix: &str) -> &'a str {
+        self.rendered.iter().rev().find(|(known, _)| *known == prefix).map_or("", |(_, uri)| uri)
+    }
+
+    fn value(&mut self, value: &str) {
+        self.out.push_str("=\"");
+        for c in value.chars() {
+            match c {
+                '&' => self.out.push_str("&amp;"),
+                '<' => self.out.push_str("&lt;"),
+                '"' => self.out.push_str("&quot;"),
+                '\t' => self.out.push_str("&#x9;"),
+                '\n' => self.out.push_str("&#xA;"),
+                '\r' => self.out.push_str("&#xD;"),
+                c => self.out.push(c),
+            }
+        }
+        self.out.push('"');
+    }
+
+    fn text(&mut self, text: &str) {
+        for c in text.chars() {
+            match c {
+                '&' => self.out.push_str("&amp;"),
+                '<' => self.out.push_str("&lt;"),
+                '>' => self.out.push_str("&gt;"),
+                '\r' => self.out.push_str("&#xD;"),
+                c => self.out.push(c),
+            }
+        }
+    }
+}
+
+/// The URI that `prefix` stands for at an element; empty for none.
+fn in_scope<'a, 'i: 'a>(element: Node<'a, 'i>, prefix: &str) -> &'a str {
+    element
+        .namespaces()
+        .find(|namespace| namespace.name().unwrap_or("") == prefix)
+        .map_or("", |namespace| namespace.uri())
+}
+
+/// The name at the head of a piece of markup, with its prefix.
+fn qualified_name(markup: &str) -> &str {
+    let end = markup.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '/' | '>'));
+    markup.get(..end.unwrap_or(markup.len())).unwrap_or_default()
+}
+
+fn attribute_name<'a, 'i: 'a>(source: &'a str, attribute: Attribute<'a, 'i>) -> &'a str {
+    qualified_name(source.get(attribute.range().start..).unwrap_or_default())
+}
+
+fn prefix(qualified: &str) -> &str {
+    qualified.split_once(':').map_or("", |(prefix, _)| prefix)
+}

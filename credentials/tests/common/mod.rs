@@ -1,0 +1,151 @@
+//! A small federation, minted once for all tests of a file.
+#![allow(dead_code)]
+
+use chrono::{DateTime, Utc};
+use credentials::mint::{Authority, KeyPair, NewCredential, Subject, delegate};
+use credentials::{Aggregate, Certificate, Identity, Policy, TrustRoots, Verifier};
+use std::sync::LazyLock;
+use urn::Urn;
+use uuid::Uuid;
+
+pub const SLICE: &str = "urn:publicid:IDN+ch.example.org:lab+slice+demo";
+
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+pub fn urn(text: &str) -> Urn {
+    text.parse().unwrap()
+}
+
+/// The moment at which everything is good.
+pub fn now() -> DateTime<Utc> {
+    at("2026-06-01T12:00:00Z")
+}
+
+pub fn start() -> DateTime<Utc> {
+    at("2026-01-01T00:00:00Z")
+}
+
+pub fn end() -> DateTime<Utc> {
+    at("2028-01-01T00:00:00Z")
+}
+
+/// When minted credentials end.
+pub fn expiry() -> DateTime<Utc> {
+    at("2026-07-01T00:00:00Z")
+}
+
+pub struct Person {
+    pub chain: Vec<Certificate>,
+    pub key: KeyPair,
+}
+
+impl Person {
+    pub fn urn(&self) -> &Urn {
+        self.chain[0].urn().unwrap()
+    }
+}
+
+pub struct Federation {
+    /// `ch.example.org`.
+    pub root: Authority,
+    /// `ch.example.org:lab`, below the root; issues the people and the slice.
+    pub lab: Authority,
+    /// Another authority that nobody trusts.
+    pub stranger: Authority,
+    pub alice: Person,
+    pub bob: Person,
+    pub carol: Person,
+    pub slice: Vec<Certificate>,
+}
+
+pub static WORLD: LazyLock<Federation> = LazyLock::new(|| {
+    let key = || KeyPair::generate().unwrap();
+    let root =
+        Authority::self_signed(urn("urn:publicid:IDN+ch.example.org+authority+sa"), key(), start(), end())
+            .unwrap();
+    let lab = root
+        .subauthority(urn("urn:publicid:IDN+ch.example.org:lab+authority+sa"), key(), start(), end())
+        .unwrap();
+    let stranger =
+        Authority::self_signed(urn("urn:publicid:IDN+ch.example.org+authority+sa"), key(), start(), end())
+            .unwrap();
+    let person = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let subject = Subject {
+            uuid: Some(Uuid::new_v4()),
+            email: Some(format!("{name}@example.org")),
+            ..Subject::new(urn(&format!("urn:publicid:IDN+ch.example.org:lab+user+{name}")))
+        };
+        Person { chain: with_issuers(lab.issue(&subject, &key, start(), end()).unwrap(), &lab), key }
+    };
+    let (alice, bob, carol) = (person("alice"), person("bob"), person("carol"));
+    let slice = with_issuers(lab.issue(&Subject::new(urn(SLICE)), &alice.key, start(), end()).unwrap(), &lab);
+    Federation { root, lab, stranger, alice, bob, carol, slice }
+});
+
+pub fn with_issuers(certificate: Certificate, authority: &Authority) -> Vec<Certificate> {
+    let mut chain = vec![certificate];
+    chain.extend(authority.chain().iter().cloned());
+    chain
+}
+
+impl Federation {
+    pub fn roots(&self) -> TrustRoots {
+        TrustRoots::from_certificates([self.root.chain()[0].clone()], &Policy::default()).unwrap()
+    }
+
+    pub fn verifier(&self) -> Verifier {
+        Verifier::new(self.roots(), 0)
+    }
+
+    pub fn identity(&self, person: &Person) -> Identity {
+        self.roots().verify_chain(&person.chain, now()).unwrap()
+    }
+
+    /// Alice's credential on the slice, with these privileges.
+    pub fn credential(&self, privileges: &[(&str, bool)]) -> String {
+        self.lab
+            .credential(&NewCredential {
+                owner: &self.alice.chain,
+                target: &self.slice,
+                privileges,
+                expires: expiry(),
+            })
+            .unwrap()
+    }
+
+    /// A credential of `owner` on a target.
+    pub fn credential_on(
+        &self,
+        owner: &Person,
+        target: &[Certificate],
+        privileges: &[(&str, bool)],
+    ) -> String {
+        self.root
+            .credential(&NewCredential { owner: &owner.chain, target, privileges, expires: expiry() })
+            .unwrap()
+    }
+
+    /// Alice's credential handed on to Bob.
+    pub fn delegated(&self) -> String {
+        let parent = self.credential(&[("*", true)]);
+        delegate(&parent, (&self.alice.chain, &self.alice.key), &self.bob.chain, &[("*", true)], expiry())
+            .unwrap()
+    }
+}
+
+pub fn aggregate() -> Aggregate {
+    Aggregate { urn: urn("urn:publicid:IDN+am.example.org+authority+am"), operators: vec![] }
+}
+
+/// Whether a program can be started; tests that need it pass without it, unless `CI` is set.
+pub fn available(program: &str) -> bool {
+    let found = std::process::Command::new(program).arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "{program} is needed where CI is set");
+    if !found {
+        println!("{program} is not installed: nothing compared");
+    }
+    found
+}
