@@ -64,20 +64,16 @@ pub enum Refusal {
         slice: Urn,
     },
     /// No live sliver of this name in the slice.
-    #[error("slice {slice} has no sliver {sliver}: it never existed here, was deleted or has expired")]
+    #[error("the slice has no sliver {sliver} here: it never existed, was deleted or has expired")]
     UnknownSliver {
-        /// The slice.
-        slice: Urn,
         /// The sliver asked for.
         sliver: Urn,
     },
     /// Two resources of one kind would bear the same name.
     #[error(
-        "client_id {client_id:?} is already the name of {resource} sliver {sliver}: each {resource} of slice {slice} needs its own"
+        "client_id {client_id:?} is already the name of {resource} sliver {sliver}: each {resource} of the slice needs its own"
     )]
     ClientIdTaken {
-        /// The slice.
-        slice: Urn,
         /// The name.
         client_id: String,
         /// Node or link.

@@ -52,9 +52,7 @@ fn found<'a>(slice: &'a Slice, targets: &[Target]) -> Result<Vec<&'a Sliver>, Re
         .iter()
         .map(|target| match target {
             Target::Live(at) => Ok(&slice.slivers[*at]),
-            Target::Unknown(urn) => {
-                Err(Refusal::UnknownSliver { slice: slice.urn.clone(), sliver: urn.clone() })
-            }
+            Target::Unknown(urn) => Err(Refusal::UnknownSliver { sliver: urn.clone() }),
         })
         .collect()
 }

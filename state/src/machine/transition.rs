@@ -105,15 +105,15 @@ impl Outcome {
     }
 
     /// A name that is no live sliver of the slice.
-    fn unknown(urn: Urn, refusal: Refusal) -> Self {
+    fn unknown(urn: Urn) -> Self {
         Self {
+            refusal: Some(Refusal::UnknownSliver { sliver: urn.clone() }),
             urn,
             status: AllocationStatus::Unallocated,
             next: None,
             operational: Operational::PendingAllocation,
             expires: None,
             error: None,
-            refusal: Some(refusal),
             changed: false,
         }
     }
@@ -204,22 +204,18 @@ impl<'a> Work<'a> {
         best_effort: bool,
     ) -> Result<Vec<Target>, Refusal> {
         let targets = selection.targets(&self.slice, self.now)?;
-        if !best_effort {
-            if let Some(unknown) = targets.iter().find_map(|target| match target {
+        if !best_effort
+            && let Some(unknown) = targets.iter().find_map(|target| match target {
                 Target::Unknown(urn) => Some(urn),
                 Target::Live(_) => None,
-            }) {
-                return Err(self.unknown(unknown));
-            }
+            })
+        {
+            return Err(Refusal::UnknownSliver { sliver: unknown.clone() });
         }
         if let (true, Some((call, rule))) = (self.policy.single_allocation, call) {
             check_together(call, rule, selection, &targets, &self.slice, self.now)?;
         }
         Ok(targets)
-    }
-
-    pub(super) fn unknown(&self, sliver: &Urn) -> Refusal {
-        Refusal::UnknownSliver { slice: self.slice.urn.clone(), sliver: sliver.clone() }
     }
 
     /// Does `call` to each target and reports; slivers that depart are taken out. A refusal ends it, or with
@@ -239,8 +235,7 @@ impl<'a> Work<'a> {
             let at = match target {
                 Target::Live(at) => at,
                 Target::Unknown(urn) => {
-                    let refusal = self.unknown(&urn);
-                    report.push(Outcome::unknown(urn, refusal));
+                    report.push(Outcome::unknown(urn));
                     continue;
                 }
             };
@@ -331,7 +326,6 @@ impl<'a> Work<'a> {
                 let label = (sliver.resource, configuration.client_id.as_str());
                 if let Some(owner) = owners.insert(label, &sliver.urn) {
                     return Err(Refusal::ClientIdTaken {
-                        slice: self.slice.urn.clone(),
                         client_id: configuration.client_id.chars().take(80).collect(),
                         resource: sliver.resource,
                         sliver: owner.clone(),

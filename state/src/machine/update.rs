@@ -109,6 +109,6 @@ fn check_listed(call: &Update, targets: &[Target], work: &Work<'_>) -> Result<()
         Some(stray) if work.slice.sliver(stray).is_some() => {
             Err(Refusal::NotListed { sliver: stray.clone() })
         }
-        Some(stray) => Err(work.unknown(stray)),
+        Some(stray) => Err(Refusal::UnknownSliver { sliver: stray.clone() }),
     }
 }
