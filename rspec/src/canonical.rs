@@ -3,6 +3,7 @@
 //! The form is that of canonical XML in what it treats as equal, with two liberties that RSpecs need: prefixes are
 //! replaced by the namespaces they stand for, and white space between elements is left out.
 
+use crate::reader::namespace_of;
 use crate::xml::{is_blank, push_text, push_value};
 use roxmltree::{Attribute, Node};
 
@@ -36,7 +37,7 @@ impl Extension {
     pub(crate) fn element(place: Place, element: Node<'_, '_>) -> Self {
         Self {
             place,
-            namespace: element.tag_name().namespace().map(str::to_owned),
+            namespace: namespace_of(element).map(str::to_owned),
             name: element.tag_name().name().to_owned(),
             canonical: canonical(element),
         }

@@ -147,7 +147,8 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
                 );
             }
         }
-        if !has_services && !(granted.logins.is_empty() && granted.users.is_empty()) {
+        let has_access = !granted.logins.is_empty() || !granted.users.is_empty();
+        if !has_services && has_access {
             new.open("services", &[]);
             new.inside();
             push_services(new.out, "", "\n      ", &granted.logins, &granted.users);

@@ -1,9 +1,10 @@
 //! The frame: what a request says that belongs to no sliver of ours.
 
+use crate::canonical::canonical;
 use crate::source::{Context, Source, scope_of};
 use crate::xml::{GENI, XSI, parse, push_attribute};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
-use roxmltree::Node as Element;
+use roxmltree::{Document, Node as Element};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(crate) struct FrameItem {
     pub(crate) xml: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ItemKind {
     Node,
     Link,
@@ -51,6 +52,12 @@ pub(crate) enum ItemKind {
 impl FrameItem {
     pub(crate) fn new(kind: ItemKind, client_id: Option<&str>, xml: String) -> Self {
         Self { kind, client_id: client_id.map(str::to_owned), xml }
+    }
+
+    /// Equal for items that say the same.
+    pub(crate) fn canonical(&self) -> String {
+        Document::parse(&self.xml)
+            .map_or_else(|_| self.xml.clone(), |document| canonical(document.root_element()))
     }
 }
 

@@ -71,12 +71,14 @@ pub(crate) fn check(xml: &str, limits: &Limits) -> Result<(), RspecError> {
             skip(b"-->", 4)
         } else if rest.starts_with(b"<![CDATA[") {
             skip(b"]]>", 9)
-        } else if rest.starts_with(b"<!") {
+        } else if rest.starts_with(b"<!DOCTYPE") {
             return fail(
                 RspecErrorKind::Doctype,
                 start,
                 "a document type declaration is not accepted in an RSpec".into(),
             );
+        } else if rest.starts_with(b"<!") {
+            return Ok(());
         } else if rest.starts_with(b"<?") {
             skip(b"?>", 2)
         } else if rest.starts_with(b"</") {

@@ -7,6 +7,7 @@ use crate::xml::{GENI, PRESERVE, USER, XSI, push_attribute};
 use crate::{Frame, GrantedLink, GrantedNode, Link, Node};
 use chrono::{DateTime, SecondsFormat, Utc};
 use roxmltree::{Document, Node as Element};
+use std::collections::{HashMap, HashSet};
 
 /// Writes a manifest: the request's own words, with what was granted put in.
 ///
@@ -83,12 +84,23 @@ impl ManifestWriter {
         for (namespace, schema) in &frame.schema_locations {
             self.add_schema(namespace, schema);
         }
+        // What earlier frames brought; within one frame the same may well stand twice.
+        let mut named = HashMap::new();
+        let mut unnamed = HashSet::new();
+        for (at, item) in self.foreign.iter().enumerate() {
+            match item.kind {
+                ItemKind::Extension => drop(unnamed.insert(item.canonical())),
+                kind => drop(named.insert((kind, item.client_id.clone()), at)),
+            }
+        }
         for item in &frame.items {
-            let same = |old: &FrameItem| match item.kind {
-                ItemKind::Extension => old.kind == item.kind && old.xml == item.xml,
-                kind => old.kind == kind && old.client_id == item.client_id,
-            };
-            match self.foreign.iter_mut().find(|old| same(old)) {
+            if item.kind == ItemKind::Extension {
+                if unnamed.is_empty() || !unnamed.contains(&item.canonical()) {
+                    self.foreign.push(item.clone());
+                }
+                continue;
+            }
+            match named.get(&(item.kind, item.client_id.clone())).and_then(|at| self.foreign.get_mut(*at)) {
                 Some(old) => *old = item.clone(),
                 None => self.foreign.push(item.clone()),
             }

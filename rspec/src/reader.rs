@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         extensions: &mut Vec<Extension>,
     ) -> Result<Option<Element<'d, 'i>>, RspecError> {
         if child.is_element() {
-            return match child.tag_name().namespace() {
+            return match namespace_of(child) {
                 Some(GENI) => Ok(Some(child)),
                 Some(namespace) => {
                     // What only an aggregate can know takes no part in any comparison.
@@ -169,6 +169,11 @@ impl<'a> Reader<'a> {
             format!("{}: {name}={:?} should be {wanted}", element.tag_name().name(), shorten(value)),
         )
     }
+}
+
+/// The namespace of an element; `xmlns=""` is none.
+pub(crate) fn namespace_of<'d>(element: Element<'d, '_>) -> Option<&'d str> {
+    element.tag_name().namespace().filter(|namespace| !namespace.is_empty())
 }
 
 /// An attribute as owned text.
