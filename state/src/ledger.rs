@@ -67,3 +67,37 @@ pub(crate) fn difference(before: &Slice, after: &Slice) -> BTreeMap<String, i64>
     moves.retain(|_, amount| *amount != 0);
     moves
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixtures::{Stage, configuration, slivers, update};
+    use crate::{Claim, Event};
+
+    #[test]
+    fn an_updating_sliver_holds_the_larger_of_both_sides() {
+        let mut stage = Stage::mixed();
+        let held = |stage: &Stage| sliver_holdings(stage.get("u"))["cores"];
+        assert_eq!(held(&stage), 5);
+        stage.does(Event::Update(update(slivers(&["u"]), &[("u", configuration("u", 0))])));
+        assert_eq!(held(&stage), 1);
+    }
+
+    #[test]
+    fn a_move_holds_both_places() {
+        let mut stage = Stage::mixed();
+        let mut moved = configuration("u", 0);
+        moved.claims = vec![
+            Claim { resource: "other".into(), amount: 2 },
+            Claim { resource: "other".into(), amount: 1 },
+        ];
+        stage.does(Event::Update(update(slivers(&["u"]), &[("u", moved)])));
+        assert_eq!(sliver_holdings(stage.get("u")), BTreeMap::from([("cores", 1), ("other", 3)]));
+    }
+
+    #[test]
+    fn what_is_free_is_never_below_nothing() {
+        assert_eq!(Availability { total: 3, held: 5 }.free(), 0);
+        assert_eq!(Availability { total: 5, held: 3 }.free(), 2);
+    }
+}

@@ -206,3 +206,68 @@ impl Sliver {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixtures::Stage;
+
+    /// The state of a provisioned sliver with this wish and this sighting; the configuration wanted is the
+    /// second, and one restart and one change of users were asked for.
+    fn state(power: Power, phase: Phase, configuration: u32, restarts: u32, users: u32) -> Operational {
+        let mut sliver = Stage::operational(Operational::NotReady).get("p").clone();
+        sliver.power = power;
+        sliver.wanted = Revision { configuration: 2, restarts: 1, users: 1 };
+        let done = Revision { configuration, restarts, users };
+        sliver.instance = Some(Instance { phase, done, detail: serde_json::Value::Null });
+        sliver.operational()
+    }
+
+    #[test]
+    fn the_state_follows_from_wish_and_sighting() {
+        use Phase::{Busy, Failed, Running as Up, Stopped as Down};
+        use Power::{Running, Stopped};
+        for (power, phase, done, expected) in [
+            (Stopped, Busy, (0, 0, 0), Operational::PendingAllocation),
+            (Stopped, Down, (2, 1, 1), Operational::NotReady),
+            (Stopped, Down, (2, 0, 0), Operational::NotReady),
+            (Stopped, Up, (2, 1, 1), Operational::Stopping),
+            (Stopped, Busy, (2, 1, 1), Operational::Stopping),
+            (Stopped, Down, (1, 1, 1), Operational::Configuring),
+            (Running, Down, (2, 1, 1), Operational::Configuring),
+            (Running, Busy, (2, 1, 1), Operational::Configuring),
+            (Running, Up, (1, 1, 1), Operational::Configuring),
+            (Running, Up, (2, 0, 1), Operational::Configuring),
+            (Running, Up, (2, 1, 0), Operational::UpdatingUsers),
+            (Running, Up, (2, 1, 1), Operational::Ready),
+            (Running, Failed, (2, 1, 1), Operational::Failed),
+            (Stopped, Failed, (2, 1, 1), Operational::Failed),
+            (Running, Failed, (1, 1, 1), Operational::Configuring),
+            (Running, Failed, (2, 0, 1), Operational::Configuring),
+        ] {
+            assert_eq!(state(power, phase, done.0, done.1, done.2), expected, "{power:?} {phase:?} {done:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        for state in Operational::ALL {
+            assert_eq!(Operational::from_name(state.as_str()), Some(state));
+        }
+        assert_eq!(Operational::from_name("ready"), None);
+    }
+
+    #[test]
+    fn an_allocated_sliver_wants_nothing_built() {
+        let stage = Stage::mixed();
+        assert_eq!(stage.get("a").goal(), Goal::Absent);
+        assert!(stage.get("a").is_settled());
+    }
+
+    #[test]
+    fn the_goal_of_an_updating_sliver_is_what_was_granted() {
+        let stage = Stage::mixed();
+        let Goal::Present { configuration, .. } = stage.get("u").goal() else { panic!() };
+        assert_eq!(configuration.claims[0].amount, 1);
+    }
+}

@@ -266,3 +266,31 @@ fn actions(actions: &[Action]) -> String {
     }
     actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fixtures::{at, sliver};
+
+    #[test]
+    fn messages_name_the_sliver_the_limit_and_what_would_be_allowed() {
+        let refusal = Refusal::TooLate {
+            sliver: sliver("p"),
+            asked: at(100),
+            limit: Limit::Credential,
+            latest: at(50),
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "sliver urn:publicid:IDN+am.example.net+sliver+p cannot be renewed to 2030-03-17T17:48:20Z: the \
+             limit is the expiry of the credential; a time up to 2030-03-17T17:47:30Z would be allowed"
+        );
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        let missing = (0..9).map(|n| sliver(&n.to_string())).collect();
+        let text = Refusal::PartialSet { call: Call::Cancel, missing }.to_string();
+        assert!(text.contains("Cancel must name the slice") && text.ends_with("and 4 more"), "{text}");
+    }
+}

@@ -44,3 +44,58 @@ pub(super) fn run(call: &Observe, work: &mut Work<'_>) -> Vec<Outcome> {
     }
     report
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Event;
+    use super::super::fixtures::*;
+    use super::*;
+    use crate::operational::{Operational, Phase, Revision};
+
+    #[test]
+    fn what_is_seen_of_slivers_that_went_or_were_never_built_is_ignored() {
+        let mut stage = Stage::mixed();
+        let before = stage.slice.clone();
+        for name in ["a", "x"] {
+            assert!(stage.sees(name, Some(Phase::Running), Revision::default()).is_noop());
+        }
+        assert_eq!(stage.slice, before);
+    }
+
+    #[test]
+    fn seeing_the_same_again_changes_nothing() {
+        let mut stage = Stage::operational(Operational::Ready);
+        let done = stage.get("p").wanted;
+        let seen = stage.sees("p", Some(Phase::Running), done);
+        assert!(seen.is_noop() && !seen.report[0].changed);
+    }
+
+    #[test]
+    fn an_updating_sliver_goes_on_being_built_as_granted() {
+        let mut stage = Stage::operational(Operational::PendingAllocation);
+        stage.does(Event::Update(update(slivers(&["p"]), &[("p", configuration("p", 4))])));
+        let done = stage.get("p").wanted;
+        let seen = stage.sees("p", Some(Phase::Stopped), done);
+        assert_eq!(seen.report[0].operational, Operational::NotReady);
+    }
+
+    #[test]
+    fn trouble_is_shown_until_it_is_over() {
+        let mut stage = Stage::operational(Operational::NotReady);
+        let instance = stage.get("p").instance.clone();
+        let sighting =
+            Sighting { sliver: sliver("p"), instance, error: Some("the cloud did not answer".into()) };
+        let seen = stage.does(Event::Observe(Observe { sightings: vec![sighting] }));
+        assert_eq!(seen.report[0].error.as_deref(), Some("the cloud did not answer"));
+        stage.settle();
+        assert_eq!(stage.get("p").error, None);
+    }
+
+    #[test]
+    fn an_instance_that_vanished_is_to_be_built_again() {
+        let mut stage = Stage::operational(Operational::Ready);
+        stage.sees("p", None, Revision::default());
+        assert_eq!(stage.get("p").operational(), Operational::PendingAllocation);
+        assert!(!stage.get("p").is_settled());
+    }
+}
