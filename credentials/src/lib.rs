@@ -47,6 +47,12 @@
 
 pub mod mint;
 
+#[cfg(test)]
+extern crate self as credentials;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
+
 mod algorithm;
 mod authorise;
 mod c14n;

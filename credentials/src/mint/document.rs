@@ -18,27 +18,27 @@ const ROOT: &str = "<signed-credential xmlns:xsi=\"http://www.w3.org/2001/XMLSch
     xsi:noNamespaceSchemaLocation=\"http://www.planet-lab.org/resources/sfa/credential.xsd\">";
 
 /// What one level of a credential says.
-pub(super) struct Level<'a> {
-    pub(super) owner: &'a [Certificate],
-    pub(super) target: &'a [Certificate],
-    pub(super) privileges: &'a [(&'a str, bool)],
-    pub(super) expires: DateTime<Utc>,
+pub(crate) struct Level<'a> {
+    pub(crate) owner: &'a [Certificate],
+    pub(crate) target: &'a [Certificate],
+    pub(crate) privileges: &'a [(&'a str, bool)],
+    pub(crate) expires: DateTime<Utc>,
 }
 
 /// What a delegated credential takes over from its parent, as it stands in the parent's document.
-pub(super) struct Inherited<'a> {
+pub(crate) struct Inherited<'a> {
     /// The start tag of the outermost element: its namespaces are part of what was signed.
-    pub(super) root: &'a str,
+    pub(crate) root: &'a str,
     /// The parent's `credential` element.
-    pub(super) credential: &'a str,
+    pub(crate) credential: &'a str,
     /// The start tag of `signatures`.
-    pub(super) signatures: &'a str,
+    pub(crate) signatures: &'a str,
     /// The `Signature` elements.
-    pub(super) signature: Vec<&'a str>,
+    pub(crate) signature: Vec<&'a str>,
 }
 
 /// The URN of a chain's first certificate.
-pub(super) fn urn_of<'a>(chain: &'a [Certificate], whose: &str) -> Result<&'a Urn, MintError> {
+pub(crate) fn urn_of<'a>(chain: &'a [Certificate], whose: &str) -> Result<&'a Urn, MintError> {
     chain
         .first()
         .and_then(Certificate::urn)
@@ -46,14 +46,14 @@ pub(super) fn urn_of<'a>(chain: &'a [Certificate], whose: &str) -> Result<&'a Ur
 }
 
 /// A credential whose outermost signature is still to be made: the document before and after it.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     head: String,
     tail: &'static str,
     id: String,
 }
 
 /// A draft with one level.
-pub(super) fn draft(level: &Level<'_>, id: &str) -> Result<Draft, MintError> {
+pub(crate) fn draft(level: &Level<'_>, id: &str) -> Result<Draft, MintError> {
     draft_over(
         level,
         id,
@@ -62,7 +62,7 @@ pub(super) fn draft(level: &Level<'_>, id: &str) -> Result<Draft, MintError> {
 }
 
 /// A draft whose outer level wraps what is inherited.
-pub(super) fn draft_over(level: &Level<'_>, id: &str, inherited: &Inherited<'_>) -> Result<Draft, MintError> {
+pub(crate) fn draft_over(level: &Level<'_>, id: &str, inherited: &Inherited<'_>) -> Result<Draft, MintError> {
     let gid = |chain: &[Certificate]| chain.iter().map(Certificate::to_pem).collect::<String>();
     let parent = match inherited.credential {
         "" => String::new(),
@@ -97,8 +97,14 @@ pub(super) fn draft_over(level: &Level<'_>, id: &str, inherited: &Inherited<'_>)
 }
 
 impl Draft {
+    /// The draft with another text, for tests of what a verifier does about it.
+    #[cfg(test)]
+    pub(crate) fn map(self, change: impl Fn(&str) -> String) -> Self {
+        Self { head: change(&self.head), ..self }
+    }
+
     /// The document without the signature to come.
-    pub(super) fn unsigned(&self) -> String {
+    pub(crate) fn unsigned(&self) -> String {
         format!("{}{}", self.head, self.tail)
     }
 
@@ -117,7 +123,7 @@ impl Draft {
     }
 
     /// The signed document.
-    pub(super) fn sign(&self, chain: &[Certificate], key: &KeyPair) -> Result<String, MintError> {
+    pub(crate) fn sign(&self, chain: &[Certificate], key: &KeyPair) -> Result<String, MintError> {
         let digest = with_element(&self.unsigned(), &self.id, |element| {
             let canonical = canonicalise(element, &Form::Inclusive);
             STANDARD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))

@@ -12,9 +12,6 @@ use rcgen::{PKCS_RSA_SHA256, PublicKeyData, SignatureAlgorithm, SigningKey};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// The smallest key accepted, in bits.
-const MIN_BITS: usize = 2048;
-
 /// An RSA key pair of 2048 bits or more.
 pub struct KeyPair {
     pair: RsaKeyPair,
@@ -47,7 +44,7 @@ impl KeyPair {
         if pem.contains("ENCRYPTED") {
             return Err(MintError::Key("it is encrypted; remove its passphrase first".into()));
         }
-        let unreadable = |_| MintError::Key("it is not an RSA key that can be read".into());
+        let unreadable = |_| MintError::Key("it is not a readable RSA key of 2048 bits or more".into());
         let pair = if let Some(der) = block(pem, "PRIVATE KEY")? {
             RsaKeyPair::from_pkcs8(&der).map_err(unreadable)?
         } else if let Some(der) = block(pem, "RSA PRIVATE KEY")? {
@@ -55,9 +52,6 @@ impl KeyPair {
         } else {
             return Err(MintError::Key("there is no BEGIN PRIVATE KEY or BEGIN RSA PRIVATE KEY line".into()));
         };
-        if pair.public_modulus_len() * 8 < MIN_BITS {
-            return Err(MintError::Key(format!("it is too short; {MIN_BITS} bits are needed")));
-        }
         Self::from_pair(pair)
     }
 

@@ -6,7 +6,7 @@
 
 mod authority;
 mod delegate;
-mod document;
+pub(crate) mod document;
 mod key_pair;
 
 pub use authority::{Authority, NewCredential, Subject};

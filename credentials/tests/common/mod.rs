@@ -8,59 +8,59 @@ use std::sync::LazyLock;
 use urn::Urn;
 use uuid::Uuid;
 
-pub const SLICE: &str = "urn:publicid:IDN+ch.example.org:lab+slice+demo";
+pub(crate) const SLICE: &str = "urn:publicid:IDN+ch.example.org:lab+slice+demo";
 
-pub fn at(text: &str) -> DateTime<Utc> {
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-pub fn urn(text: &str) -> Urn {
+pub(crate) fn urn(text: &str) -> Urn {
     text.parse().unwrap()
 }
 
 /// The moment at which everything is good.
-pub fn now() -> DateTime<Utc> {
+pub(crate) fn now() -> DateTime<Utc> {
     at("2026-06-01T12:00:00Z")
 }
 
-pub fn start() -> DateTime<Utc> {
+pub(crate) fn start() -> DateTime<Utc> {
     at("2026-01-01T00:00:00Z")
 }
 
-pub fn end() -> DateTime<Utc> {
+pub(crate) fn end() -> DateTime<Utc> {
     at("2028-01-01T00:00:00Z")
 }
 
 /// When minted credentials end.
-pub fn expiry() -> DateTime<Utc> {
+pub(crate) fn expiry() -> DateTime<Utc> {
     at("2026-07-01T00:00:00Z")
 }
 
-pub struct Person {
-    pub chain: Vec<Certificate>,
-    pub key: KeyPair,
+pub(crate) struct Person {
+    pub(crate) chain: Vec<Certificate>,
+    pub(crate) key: KeyPair,
 }
 
 impl Person {
-    pub fn urn(&self) -> &Urn {
+    pub(crate) fn urn(&self) -> &Urn {
         self.chain[0].urn().unwrap()
     }
 }
 
-pub struct Federation {
+pub(crate) struct Federation {
     /// `ch.example.org`.
-    pub root: Authority,
+    pub(crate) root: Authority,
     /// `ch.example.org:lab`, below the root; issues the people and the slice.
-    pub lab: Authority,
+    pub(crate) lab: Authority,
     /// Another authority that nobody trusts.
-    pub stranger: Authority,
-    pub alice: Person,
-    pub bob: Person,
-    pub carol: Person,
-    pub slice: Vec<Certificate>,
+    pub(crate) stranger: Authority,
+    pub(crate) alice: Person,
+    pub(crate) bob: Person,
+    pub(crate) carol: Person,
+    pub(crate) slice: Vec<Certificate>,
 }
 
-pub static WORLD: LazyLock<Federation> = LazyLock::new(|| {
+pub(crate) static WORLD: LazyLock<Federation> = LazyLock::new(|| {
     let key = || KeyPair::generate().unwrap();
     let root =
         Authority::self_signed(urn("urn:publicid:IDN+ch.example.org+authority+sa"), key(), start(), end())
@@ -85,27 +85,27 @@ pub static WORLD: LazyLock<Federation> = LazyLock::new(|| {
     Federation { root, lab, stranger, alice, bob, carol, slice }
 });
 
-pub fn with_issuers(certificate: Certificate, authority: &Authority) -> Vec<Certificate> {
+pub(crate) fn with_issuers(certificate: Certificate, authority: &Authority) -> Vec<Certificate> {
     let mut chain = vec![certificate];
     chain.extend(authority.chain().iter().cloned());
     chain
 }
 
 impl Federation {
-    pub fn roots(&self) -> TrustRoots {
+    pub(crate) fn roots(&self) -> TrustRoots {
         TrustRoots::from_certificates([self.root.chain()[0].clone()], &Policy::default()).unwrap()
     }
 
-    pub fn verifier(&self) -> Verifier {
+    pub(crate) fn verifier(&self) -> Verifier {
         Verifier::new(self.roots(), 0)
     }
 
-    pub fn identity(&self, person: &Person) -> Identity {
+    pub(crate) fn identity(&self, person: &Person) -> Identity {
         self.roots().verify_chain(&person.chain, now()).unwrap()
     }
 
     /// Alice's credential on the slice, with these privileges.
-    pub fn credential(&self, privileges: &[(&str, bool)]) -> String {
+    pub(crate) fn credential(&self, privileges: &[(&str, bool)]) -> String {
         self.lab
             .credential(&NewCredential {
                 owner: &self.alice.chain,
@@ -117,7 +117,7 @@ impl Federation {
     }
 
     /// A credential of `owner` on a target.
-    pub fn credential_on(
+    pub(crate) fn credential_on(
         &self,
         owner: &Person,
         target: &[Certificate],
@@ -129,19 +129,19 @@ impl Federation {
     }
 
     /// Alice's credential handed on to Bob.
-    pub fn delegated(&self) -> String {
+    pub(crate) fn delegated(&self) -> String {
         let parent = self.credential(&[("*", true)]);
         delegate(&parent, (&self.alice.chain, &self.alice.key), &self.bob.chain, &[("*", true)], expiry())
             .unwrap()
     }
 }
 
-pub fn aggregate() -> Aggregate {
+pub(crate) fn aggregate() -> Aggregate {
     Aggregate { urn: urn("urn:publicid:IDN+am.example.org+authority+am"), operators: vec![] }
 }
 
 /// Whether a program can be started; tests that need it pass without it, unless `CI` is set.
-pub fn available(program: &str) -> bool {
+pub(crate) fn available(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "{program} is needed where CI is set");
     if !found {

@@ -201,3 +201,6 @@ fn attribute_name<'a, 'i: 'a>(source: &'a str, attribute: Attribute<'a, 'i>) -> 
 fn prefix(qualified: &str) -> &str {
     qualified.split_once(':').map_or("", |(prefix, _)| prefix)
 }
+
+#[cfg(test)]
+mod tests;

@@ -377,3 +377,6 @@ fn signature_error(level: Level, error: SignatureError) -> CredentialError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
