@@ -125,7 +125,7 @@ pub enum CredentialError {
         source: ChainError,
     },
     /// Its time is over.
-    #[error("{level}: it expired at {} (it is now {})", stamp(expired), stamp(now))]
+    #[error("{level} expired at {} (it is now {})", stamp(expired), stamp(now))]
     Expired {
         /// Which level of the credential.
         level: Level,

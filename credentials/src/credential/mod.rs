@@ -231,19 +231,20 @@ pub(crate) fn check_delegation(child: &Reading, parent: &Reading) -> Result<(), 
 /// next one under `parent` of the one before.
 pub(crate) fn elements<'a, 'i>(root: Node<'a, 'i>) -> Result<Vec<(Level, Node<'a, 'i>)>, CredentialError> {
     let not_one = CredentialError::NotACredential;
-    if root.tag_name().name() != "signed-credential" || root.tag_name().namespace().is_some() {
+    let plain = |node: &Node<'_, '_>, names: &[&str]| {
+        node.tag_name().namespace().is_none() && names.contains(&node.tag_name().name())
+    };
+    if !plain(&root, &["signed-credential"]) {
         return Err(not_one(format!(
-            "its outermost element is {}, not signed-credential",
-            short(root.tag_name().name())
+            "its outermost element is {}; it must be signed-credential in no namespace",
+            called(root)
         )));
     }
-    if let Some(other) = root.children().filter(Node::is_element).find(|node| {
-        node.tag_name().namespace().is_some()
-            || !matches!(node.tag_name().name(), "credential" | "signatures")
-    }) {
+    let mut elements = root.children().filter(Node::is_element);
+    if let Some(other) = elements.find(|node| !plain(node, &["credential", "signatures"])) {
         return Err(not_one(format!(
-            "signed-credential may hold credential and signatures only, not {}",
-            short(other.tag_name().name())
+            "signed-credential may hold credential and signatures (in no namespace) only, not {}",
+            called(other)
         )));
     }
     let mut levels = vec![(Level(0), exactly_one(root, "credential").map_err(not_one)?)];
@@ -363,6 +364,15 @@ fn privileges(element: Node<'_, '_>) -> Result<Vec<(String, bool)>, String> {
         found.push((name, can_delegate));
     }
     Ok(found)
+}
+
+/// An element's name for messages, with its namespace.
+fn called(element: Node<'_, '_>) -> String {
+    let name = element.tag_name();
+    match name.namespace() {
+        Some(namespace) => format!("{} of namespace {}", short(name.name()), short(namespace)),
+        None => short(name.name()),
+    }
 }
 
 fn content(level: Level, reason: String) -> CredentialError {

@@ -105,7 +105,7 @@ fn delegation_cannot_widen() {
 fn every_level_must_be_within_its_time() {
     let parent = WORLD.credential(ALL);
     let sooner = Text { expires: at("2026-05-01T00:00:00Z"), ..to_bob(ALL) };
-    refused(&signed_by_alice(&sooner, &parent), Refused::Expired, "the credential: it expired at 2026-05-01");
+    refused(&signed_by_alice(&sooner, &parent), Refused::Expired, "the credential expired at 2026-05-01");
     let error = verify(&signed_by_alice(&to_bob(ALL), &parent), &WORLD.roots(), expiry()).unwrap_err();
     assert_eq!(error.kind(), Refused::Expired);
 }
