@@ -19,9 +19,9 @@ fn request(nodes: usize) -> String {
             "  <node client_id=\"n{n}\" component_manager_id=\"urn:publicid:IDN+am.example.net+authority+cm\" exclusive=\"false\">\n    <sliver_type name=\"default-vm\">\n      <disk_image name=\"urn:publicid:IDN+am.example.net+image+debian12\"/>\n    </sliver_type>\n    <interface client_id=\"n{n}:a\">\n      <ip address=\"10.0.0.1\" netmask=\"255.255.255.0\" type=\"ipv4\"/>\n    </interface>\n    <interface client_id=\"n{n}:b\"/>\n    <services>\n      <execute shell=\"sh\" command=\"echo node {n} &gt; /tmp/x\"/>\n    </services>\n    <x:place x=\"{n}\" y=\"7\"/>\n  </node>\n"
         );
         if n > 0 {
-            let _ = write!(
+            let _ = writeln!(
                 xml,
-                "  <link client_id=\"l{n}\"><interface_ref client_id=\"n{n}:a\"/><interface_ref client_id=\"n{}:b\"/></link>\n",
+                "  <link client_id=\"l{n}\"><interface_ref client_id=\"n{n}:a\"/><interface_ref client_id=\"n{}:b\"/></link>",
                 n - 1
             );
         }

@@ -259,7 +259,7 @@ fn settled<T: Copy>(
     asked.filter(|asked| ![was, is].into_iter().flatten().any(|known| same(known, *asked)))
 }
 
-fn same_urn(a: &str, b: &str) -> bool {
+pub(crate) fn same_urn(a: &str, b: &str) -> bool {
     a == b || matches!((Urn::parse(a), Urn::parse(b)), (Ok(a), Ok(b)) if a == b)
 }
 
@@ -408,6 +408,11 @@ pub fn link_changes(current: &Link, granted: Option<&GrantedLink>, asked: &Link)
     }
     changes.extend(extension_changes(&current.extensions, &asked.extensions).map(LinkChange::Extension));
     changes
+}
+
+/// Whether two texts name one aggregate.
+pub(crate) fn same_manager(a: &str, b: &str) -> bool {
+    manager_key(a) == manager_key(b)
 }
 
 /// Equal for two ways to write one aggregate: `am` and `cm` are the same.

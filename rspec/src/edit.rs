@@ -3,6 +3,7 @@
 //! One function per element does both, so that whatever is put in is also taken out: with a grant it writes the granted
 //! values, without one it removes everything that only an aggregate can know.
 
+use crate::compare::{same_manager, same_urn};
 use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Login, User};
 use crate::reader::Reader;
 use crate::source::{Edits, Source};
@@ -10,6 +11,7 @@ use crate::xml::{GENI, PRESERVE, USER, parse, push_attribute, push_text};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
 use roxmltree::{Document, Node as Element};
 use std::collections::HashMap;
+use urn::Urn;
 
 /// The stand-alone form of an element after `edit`.
 pub(crate) fn fragment(source: &Source, edit: impl Fn(&mut Edits<'_>, Element<'_, '_>)) -> String {
@@ -54,25 +56,29 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
     match granted {
         None => edits.remove_attribute(node, "sliver_id"),
         Some(granted) => {
-            let was: Option<bool> = match node.attribute("exclusive").map(str::trim) {
+            // A granted value that says the same as the request keeps the request's spelling.
+            let was = match node.attribute("exclusive").map(str::trim) {
                 Some("true" | "1") => Some(true),
                 Some("false" | "0") => Some(false),
                 _ => None,
             };
-            // A granted value that says the same as the request keeps the request's spelling.
-            let exclusive = if was == Some(granted.exclusive) {
-                None
-            } else {
-                Some(if granted.exclusive { "true" } else { "false" })
-            };
+            let exclusive = if granted.exclusive { "true" } else { "false" };
+            let same_manager = node
+                .attribute("component_manager_id")
+                .is_some_and(|asked| same_manager(asked, &granted.component_manager_id));
+            let same_component =
+                node.attribute("component_id").is_some_and(|asked| same_urn(asked, &granted.component_id));
             edits.set_attributes(
                 node,
                 &[
-                    ("component_manager_id", Some(&granted.component_manager_id)),
-                    ("component_id", Some(&granted.component_id)),
+                    (
+                        "component_manager_id",
+                        (!same_manager).then_some(granted.component_manager_id.as_str()),
+                    ),
+                    ("component_id", (!same_component).then_some(granted.component_id.as_str())),
                     ("component_name", granted.component_name.as_deref()),
                     ("sliver_id", Some(granted.sliver_id.as_str())),
-                    ("exclusive", exclusive),
+                    ("exclusive", (was != Some(granted.exclusive)).then_some(exclusive)),
                 ],
             );
         }
@@ -93,9 +99,9 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
                 interfaces.push(client_id);
                 edit_interface(edits, child, grants.get(client_id).copied());
             }
-            (Some(GENI), "services") if !has_services => {
+            (Some(GENI), "services") => {
+                edit_services(edits, child, granted, !has_services);
                 has_services = true;
-                edit_services(edits, child, granted);
             }
             (Some(GENI), "sliver_type") if !has_type => {
                 has_type = true;
@@ -190,14 +196,21 @@ fn edit_interface(edits: &mut Edits<'_>, interface: Element<'_, '_>, granted: Op
 
 /// Services hold requested and granted things side by side. A granted login has a user name, which no request has.
 /// Granted logins stand in place of requested ones: clients take every login of a manifest for a way in.
-fn edit_services(edits: &mut Edits<'_>, services: Element<'_, '_>, granted: Option<&GrantedNode>) {
+///
+/// A node has one such element; should it have several, the first one gets the grants (`is_first`).
+fn edit_services(
+    edits: &mut Edits<'_>,
+    services: Element<'_, '_>,
+    granted: Option<&GrantedNode>,
+    is_first: bool,
+) {
     let replaced = granted.is_some_and(|granted| !granted.logins.is_empty());
     let is_grant = |child: &Element<'_, '_>| {
         child.has_tag_name((GENI, "login")) && (replaced || child.has_attribute("username"))
             || child.tag_name().namespace() == Some(USER)
     };
     let mut added = String::new();
-    if let Some(granted) = granted {
+    if let Some(granted) = granted.filter(|_| is_first) {
         push_services(&mut added, declaration(services), "\n      ", &granted.logins, &granted.users);
     }
     let (grants, others): (Vec<_>, Vec<_>) = services
@@ -249,6 +262,8 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
                 let client_id = child.attribute("client_id").unwrap_or_default();
                 ends.push(client_id);
                 match grants.get(client_id) {
+                    // Another aggregate's end of a shared link is that aggregate's to describe.
+                    None if granted.is_some() || is_foreign_end(link, child) => {}
                     None => {
                         edits.remove_attribute(child, "sliver_id");
                         edits.remove_attribute(child, "component_id");
@@ -291,6 +306,17 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
     }
     push_preserve(&mut added, granted.preserve);
     edits.append(link, added);
+}
+
+/// Whether a link's end belongs to a sliver of another authority than the link itself.
+fn is_foreign_end(link: Element<'_, '_>, end: Element<'_, '_>) -> bool {
+    let authority = |element: Element<'_, '_>| {
+        element.attribute("sliver_id").and_then(|id| Urn::parse(id).ok()).map(|urn| urn.authority())
+    };
+    match (authority(link), authority(end)) {
+        (Some(link), Some(end)) => link != end,
+        _ => false,
+    }
 }
 
 /// What an element of ours without prefix needs to declare among the children of `parent`.

@@ -14,7 +14,7 @@ use memchr::{memchr, memchr3, memmem};
 pub struct Limits {
     /// Bytes of the document.
     pub max_bytes: usize,
-    /// Elements inside each other, the root counted. More than 512 is read as 512.
+    /// Elements inside each other, the root counted. More than 600 is read as 600.
     pub max_depth: usize,
     /// Elements in all.
     pub max_elements: usize,

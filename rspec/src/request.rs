@@ -8,6 +8,7 @@ use crate::xml::{GENI, XSI, parse};
 use crate::{Extension, Frame, Limits, Link, Node, Position, RspecError, RspecErrorKind};
 use chrono::{NaiveDateTime, NaiveTime};
 use roxmltree::Node as Element;
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use urn::Authority;
@@ -75,11 +76,13 @@ impl Request {
     /// [`RspecError`] says what is wrong and where.
     pub fn parse_request(xml: &str, limits: &Limits) -> Result<Self, RspecError> {
         let request = Self::read(xml, limits, &[DocumentType::Request])?;
-        let managers: HashSet<&str> =
-            request.nodes.iter().filter_map(|node| node.component_manager_id.as_deref()).collect();
+        let managers = OnceCell::new();
         request.check_ends(|link, _| {
-            link.component_managers.iter().any(|manager| !managers.contains(manager.as_str()))
-                && link.component_managers.len() > 1
+            let present: &HashSet<&str> = managers.get_or_init(|| {
+                request.nodes.iter().filter_map(|node| node.component_manager_id.as_deref()).collect()
+            });
+            link.component_managers.len() > 1
+                && link.component_managers.iter().any(|manager| !present.contains(manager.as_str()))
         })?;
         Ok(request)
     }
@@ -103,12 +106,14 @@ impl Request {
     }
 
     fn check_ends(&self, allowed: impl Fn(&Link, &str) -> bool) -> Result<(), RspecError> {
-        let interfaces: HashSet<&str> = self
-            .nodes
-            .iter()
-            .flat_map(|node| &node.interfaces)
-            .map(|interface| interface.client_id.as_str())
-            .collect();
+        if self.links.is_empty() {
+            return Ok(());
+        }
+        let mut interfaces =
+            HashSet::with_capacity(self.nodes.iter().map(|node| node.interfaces.len()).sum());
+        interfaces.extend(
+            self.nodes.iter().flat_map(|node| &node.interfaces).map(|interface| interface.client_id.as_str()),
+        );
         for link in &self.links {
             for end in &link.interface_refs {
                 if !interfaces.contains(end.client_id.as_str()) && !allowed(link, &end.client_id) {
@@ -183,13 +188,16 @@ impl Request {
         let root = document.root_element();
         let mut reader = Reader::new(xml, scope_of(root));
         let document_type = read_root(&reader, root, types)?;
+        // Nodes are large; a vector that grows would move them again and again.
+        let count = |name| root.children().filter(|child| child.tag_name().name() == name).count();
+        let (nodes, links) = (count("node"), count("link"));
         let mut request = Self {
             document_type,
-            nodes: Vec::new(),
-            links: Vec::new(),
+            nodes: Vec::with_capacity(nodes),
+            links: Vec::with_capacity(links),
             extensions: Vec::new(),
             root: Frame::of_root(root),
-            order: Vec::new(),
+            order: Vec::with_capacity(nodes + links),
         };
         for attribute in root.attributes() {
             let known = matches!(attribute.name(), "type" | "generated" | "generated_by" | "expires");
@@ -254,7 +262,7 @@ impl Request {
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, Position)>) -> Result<(), RspecError> {
-    let mut seen = HashMap::new();
+    let mut seen = HashMap::with_capacity(names.size_hint().0);
     for (name, position) in names {
         if let Some(first) = seen.insert(name, position) {
             return Err(RspecError::new(

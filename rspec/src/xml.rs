@@ -26,11 +26,17 @@ pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, R
         ));
     }
     limits::check(xml, limits)?;
-    let options = ParsingOptions { allow_dtd: false, ..ParsingOptions::default() };
+    // Beside each element at most a text before it, and as many comments again.
+    let nodes_limit =
+        u32::try_from(limits.max_elements).unwrap_or(u32::MAX).saturating_mul(3).saturating_add(100);
+    let options = ParsingOptions { allow_dtd: false, nodes_limit, ..ParsingOptions::default() };
     Document::parse_with_options(xml, options).map_err(|error| {
         let place = error.pos();
         let kind = match error {
             roxmltree::Error::DtdDetected => RspecErrorKind::Doctype,
+            roxmltree::Error::NodesLimitReached
+            | roxmltree::Error::AttributesLimitReached
+            | roxmltree::Error::NamespacesLimitReached => RspecErrorKind::TooLarge,
             _ => RspecErrorKind::Malformed,
         };
         // The place is told in the position, not twice.
@@ -39,7 +45,10 @@ pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, R
         RspecError::new(
             kind,
             Position { line: place.row, column: place.col },
-            format!("not well-formed: {}", shorten(text)),
+            match kind {
+                RspecErrorKind::Malformed => format!("not well-formed: {}", shorten(text)),
+                _ => shorten(text),
+            },
         )
     })
 }

@@ -1,4 +1,5 @@
 //! What counts as a change, and what does not.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! What must hold for every document, not just for the examples.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 

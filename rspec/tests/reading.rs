@@ -1,4 +1,5 @@
 //! What is read from documents, and what is refused with what words.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
@@ -124,6 +125,8 @@ fn limits_hold() {
     assert_eq!(Request::parse_request(LAN, &limits).unwrap_err().kind, Kind::TooLarge);
     let limits = Limits { max_elements: 5, ..Limits::default() };
     assert_eq!(Request::parse_request(LAN, &limits).unwrap_err().kind, Kind::TooLarge);
+    let comments = format!("{HEAD}{}</rspec>", "<!---->".repeat(2000));
+    assert_eq!(Request::parse_request(&comments, &limits).unwrap_err().kind, Kind::TooLarge);
     let many: String = (0..300).map(|n| format!(" a{n}=''")).collect();
     refuses(&format!("<node client_id='a'{many}/>"), Kind::TooLarge, "attributes");
 }

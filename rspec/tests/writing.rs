@@ -1,4 +1,5 @@
 //! Manifests and advertisements: what is written, and that it validates.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
@@ -46,7 +47,8 @@ fn a_manifest_holds_what_was_granted() {
     for (name, value) in [
         ("sliver_id", sliver("node left").as_str()),
         ("component_id", "urn:publicid:IDN+am.example.net+node+host-1"),
-        ("component_manager_id", "urn:publicid:IDN+am.example.net+authority+am"),
+        // The request's spelling of the same aggregate stays: clients look for what they wrote.
+        ("component_manager_id", "urn:publicid:IDN+am.example.net+authority+cm"),
         ("component_name", "host-1"),
         ("exclusive", "true"),
     ] {
@@ -73,6 +75,11 @@ fn a_manifest_holds_what_was_granted() {
     assert_eq!(child(unbound, &["sliver_type"]).attribute("name"), Some("default-vm"));
     assert_eq!(child(unbound, &["hardware_type"]).attribute("name"), Some("pc"));
     child(unbound, &["services", "login"]);
+
+    assert_eq!(
+        unbound.attribute("component_manager_id"),
+        Some("urn:publicid:IDN+am.example.net+authority+am")
+    );
 
     let lan = find(&document, "link", "lan");
     assert_eq!(lan.attribute("vlantag"), Some("1234"));
@@ -116,6 +123,41 @@ fn other_aggregates_parts_are_copied_as_they_are() {
         tree(child(after.root_element(), &["stitching"]))
     );
     assert_eq!(after.root_element().children().filter(roxmltree::Node::is_element).count(), 8);
+}
+
+// A link between two aggregates: each describes its own end, and finds the other's as it was told.
+#[test]
+fn the_other_end_of_a_shared_link_is_left_alone() {
+    let theirs = " sliver_id=\"urn:publicid:IDN+other.example.org+sliver+7\" component_id=\"c\"";
+    let xml = TWO_AGGREGATES.replacen(
+        "<interface_ref client_id=\"there:0\"/>",
+        &format!("<interface_ref client_id=\"there:0\"{theirs}/>"),
+        1,
+    );
+    let asked = request(&xml);
+    let link = &asked.links[0];
+    let mut granted = grant_link(link, false);
+    granted.interface_refs.truncate(1);
+    let mut writer = ManifestWriter::new(at(0), None, &[]);
+    writer.link(link, &granted);
+    let back = update(&writer.finish());
+    let fragment = back.links[0].fragment();
+    assert!(fragment.contains(theirs), "{fragment}");
+    assert_eq!(fragment.matches("sliver_id").count(), 1, "{fragment}");
+}
+
+// One services element is the rule; a second one must not keep what a grant put in.
+#[test]
+fn several_services_are_all_looked_into() {
+    let xml = format!(
+        "<rspec xmlns='{GENI}' type='request'><node client_id='n'><services><login authentication='a'/></services>\
+         <services><login authentication='b' username='old'/><execute shell='s' command='c'/></services></node></rspec>"
+    );
+    let text = manifest(&request(&xml), true);
+    assert_eq!(text.matches("<login").count(), 2, "{text}");
+    assert_eq!(text.matches("<services>").count(), 2, "{text}");
+    let fragment = update(&text).nodes[0].fragment();
+    assert!(!fragment.contains("<login") && fragment.contains("<execute"), "{fragment}");
 }
 
 #[test]

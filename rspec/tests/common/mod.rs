@@ -1,5 +1,5 @@
 //! What the tests share: an aggregate that grants whatever is asked, and the programs used as oracles.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use rspec::{
     GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Limits, Link, Login, ManifestWriter, Node,
