@@ -48,6 +48,7 @@ mod granted;
 mod limits;
 mod link;
 mod manifest;
+pub mod namespaces;
 mod node;
 mod reader;
 mod request;

@@ -5,17 +5,10 @@ use crate::{Limits, Position, RspecError, RspecErrorKind, limits};
 use roxmltree::{Document, ParsingOptions};
 use std::fmt::Write as _;
 
-/// GENI RSpec version 3.
-pub(crate) const GENI: &str = "http://www.geni.net/resources/rspec/3";
+pub(crate) use crate::namespaces::{GENI, OPSTATE, PRESERVE, USER};
+
 /// What XML Schema defines for instance documents: schemaLocation.
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
-/// Accounts and keys on a node.
-pub(crate) const USER: &str = "http://www.geni.net/resources/rspec/ext/user/1";
-/// What a pending change keeps.
-pub(crate) const PRESERVE: &str = "http://www.geni.net/resources/rspec/ext/preserve/1";
-/// Operational states.
-pub(crate) const OPSTATE: &str = "http://www.geni.net/resources/rspec/ext/opstate/1";
-
 /// Parses text into a tree, within the limits.
 pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, RspecError> {
     if xml.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
