@@ -1,0 +1,146 @@
+//! Admission: may this caller do this to that slice. The only place that authorises.
+//!
+//! The identity comes from the client certificate. The target comes from the URNs named: a slice's own,
+//! or the slice of the slivers, which is looked up here. Whether the slice or sliver exists is told only to
+//! those who hold a credential for it, so that nobody can ask around (AM API v3, authorisation).
+
+use super::caller::{Caller, CredentialText};
+use super::error::CallError;
+use super::{Aggregate, SliverRequest, database};
+use chrono::{DateTime, Utc};
+use credentials::{Authorised, Operation, Target};
+use state::{Selection, Whereabouts};
+use std::collections::HashSet;
+use urn::{Kind, Urn};
+
+/// A call that may go on.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The slice it is about.
+    pub slice: Urn,
+    /// Which of its slivers.
+    pub selection: Selection,
+    /// When the credential ends that authorised it.
+    pub credential_expires: DateTime<Utc>,
+    /// Whether it is an operator of this aggregate who calls.
+    pub as_operator: bool,
+}
+
+impl Aggregate {
+    /// Admits a call that names one slice.
+    ///
+    /// # Errors
+    /// Not a slice URN (geni_code 1), or no right to it (3).
+    pub(super) fn admit_slice(
+        &self,
+        caller: &Caller,
+        slice: &str,
+        credentials: &[CredentialText],
+        operation: Operation,
+    ) -> Result<Admitted, CallError> {
+        let slice = Urn::parse_slice(slice)
+            .map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
+        tracing::Span::current().record("slice", slice.as_str());
+        let authorised = self.authorise(caller, credentials, Target::Slice(slice.clone()), operation)?;
+        Ok(admitted(slice, Selection::Slice, &authorised))
+    }
+
+    /// Admits a call that names a slice or slivers of one.
+    ///
+    /// # Errors
+    /// URNs that are none, of the wrong type or of several slices (geni_code 1), no right to them (3), slivers
+    /// that are not known to someone who may ask (12).
+    pub(super) async fn admit(
+        &self,
+        caller: &Caller,
+        request: &SliverRequest,
+        operation: Operation,
+    ) -> Result<Admitted, CallError> {
+        let bad = |error: urn::UrnError| CallError::bad_arguments(format!("urns: {error}"));
+        let urns =
+            request.urns.iter().map(|text| Urn::parse(text)).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+        let mut seen = HashSet::new();
+        let urns: Vec<Urn> = urns.into_iter().filter(|urn| seen.insert(urn.clone())).collect();
+        if let Some(stray) = urns.iter().find(|urn| !matches!(urn.kind(), Kind::Slice | Kind::Sliver)) {
+            return Err(bad(stray.wrong_kind("slice or sliver")));
+        }
+        let slices = urns.iter().filter(|urn| urn.kind() == Kind::Slice).count();
+        if slices > 0 {
+            let [slice] = urns.as_slice() else {
+                return Err(CallError::bad_arguments(
+                    "urns: name one slice, or slivers of one slice; several slices, or a slice together with slivers, cannot be named in one call",
+                ));
+            };
+            return self.admit_slice(caller, slice.as_str(), &request.credentials, operation);
+        }
+        let slice = self.slice_of_slivers(&urns).await?;
+        let target = match &slice {
+            Some(slice) => Target::Slice(slice.clone()),
+            None => Target::AnySlice,
+        };
+        let authorised = self.authorise(caller, &request.credentials, target, operation)?;
+        match slice {
+            Some(slice) => {
+                tracing::Span::current().record("slice", slice.as_str());
+                self.check_one_slice(&slice, &urns).await?;
+                Ok(admitted(slice, Selection::Slivers(urns), &authorised))
+            }
+            None => {
+                let shown: Vec<&str> = urns.iter().take(3).map(Urn::as_str).collect();
+                Err(CallError::search_failed(format!("there is no sliver {} here", shown.join(", "))))
+            }
+        }
+    }
+
+    /// Holds the credentials against caller, target and operation.
+    ///
+    /// # Errors
+    /// geni_code 3, with the reason in `am_code`.
+    pub(super) fn authorise(
+        &self,
+        caller: &Caller,
+        credentials: &[CredentialText],
+        target: Target,
+        operation: Operation,
+    ) -> Result<Authorised, CallError> {
+        let now = self.now();
+        let presented: Vec<_> = credentials
+            .iter()
+            .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
+            .map(|credential| self.verifier.verify(&credential.xml, now))
+            .collect();
+        credentials::authorise(&presented, caller.identity(), &target, operation, &self.principal, now)
+            .map_err(|denied| CallError::forbidden(denied.to_string()).with_am_code(denied.kind.am_code()))
+    }
+
+    /// The slice of the first sliver that was ever known here.
+    async fn slice_of_slivers(&self, urns: &[Urn]) -> Result<Option<Urn>, CallError> {
+        for urn in urns {
+            if let Some(Whereabouts::Here(slice) | Whereabouts::Gone(slice)) =
+                self.store().slice_of(urn).await.map_err(database)?
+            {
+                return Ok(Some(slice));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Refuses slivers of several slices in one call. Slivers that are not known at all are left to the call.
+    async fn check_one_slice(&self, slice: &Urn, urns: &[Urn]) -> Result<(), CallError> {
+        for urn in urns {
+            match self.store().slice_of(urn).await.map_err(database)? {
+                Some(Whereabouts::Here(other) | Whereabouts::Gone(other)) if other != *slice => {
+                    return Err(CallError::bad_arguments(format!(
+                        "urns: {urn} is not a sliver of {slice}; all slivers of a call must be of one slice"
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn admitted(slice: Urn, selection: Selection, authorised: &Authorised) -> Admitted {
+    Admitted { slice, selection, credential_expires: authorised.expires, as_operator: authorised.as_operator }
+}

@@ -1,0 +1,165 @@
+//! Why a call fails: a `geni_code` from the API's table, and a sentence for the person who called.
+
+use std::fmt;
+
+/// The error codes of the AM API that this aggregate uses (`geni-error-codes.xml`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum GeniCode {
+    /// Something about the arguments is wrong.
+    BadArguments = 1,
+    /// Anything that fits no other code.
+    Error = 2,
+    /// The caller may not do this.
+    Forbidden = 3,
+    /// An RSpec version that is not spoken here.
+    BadVersion = 4,
+    /// The server failed.
+    ServerError = 5,
+    /// More than there is.
+    TooBig = 6,
+    /// Local policy says no.
+    Refused = 7,
+    /// The back end did not answer in time.
+    TimedOut = 8,
+    /// The database failed; nothing was changed.
+    DatabaseError = 9,
+    /// The back end's own call failed.
+    RpcError = 10,
+    /// The aggregate is not taking calls.
+    Unavailable = 11,
+    /// No such sliver, or a slice without slivers.
+    SearchFailed = 12,
+    /// Not supported, or not for this sliver in this state.
+    Unsupported = 13,
+    /// Locked by another call; try again.
+    Busy = 14,
+    /// The slice has expired.
+    Expired = 15,
+    /// The same is already under way.
+    InProgress = 16,
+    /// It is there already.
+    AlreadyExists = 17,
+    /// A time or number outside the allowed range.
+    OutOfRange = 19,
+    /// No VLAN tag left.
+    VlanUnavailable = 24,
+}
+
+impl GeniCode {
+    /// The code with this number, if it is one of ours.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        use GeniCode as C;
+        [
+            C::BadArguments,
+            C::Error,
+            C::Forbidden,
+            C::BadVersion,
+            C::ServerError,
+            C::TooBig,
+            C::Refused,
+            C::TimedOut,
+            C::DatabaseError,
+            C::RpcError,
+            C::Unavailable,
+            C::SearchFailed,
+            C::Unsupported,
+            C::Busy,
+            C::Expired,
+            C::InProgress,
+            C::AlreadyExists,
+            C::OutOfRange,
+            C::VlanUnavailable,
+        ]
+        .into_iter()
+        .find(|code| *code as i32 == number)
+    }
+}
+
+/// A failed call.
+#[derive(Debug, Clone)]
+pub struct CallError {
+    code: GeniCode,
+    am_code: Option<i32>,
+    message: String,
+    hint: Option<String>,
+}
+
+impl CallError {
+    /// A failure with this code.
+    #[must_use]
+    pub fn new(code: GeniCode, message: impl Into<String>) -> Self {
+        Self { code, am_code: None, message: message.into(), hint: None }
+    }
+
+    /// geni_code 1.
+    #[must_use]
+    pub fn bad_arguments(message: impl Into<String>) -> Self {
+        Self::new(GeniCode::BadArguments, message)
+    }
+
+    /// geni_code 3.
+    #[must_use]
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(GeniCode::Forbidden, message)
+    }
+
+    /// geni_code 4.
+    #[must_use]
+    pub fn bad_version(message: impl Into<String>) -> Self {
+        Self::new(GeniCode::BadVersion, message)
+    }
+
+    /// geni_code 12.
+    #[must_use]
+    pub fn search_failed(message: impl Into<String>) -> Self {
+        Self::new(GeniCode::SearchFailed, message)
+    }
+
+    /// Adds the finer code of this aggregate (`am_code`).
+    #[must_use]
+    pub fn with_am_code(mut self, am_code: i32) -> Self {
+        self.am_code = Some(am_code);
+        self
+    }
+
+    /// Adds what would have been allowed; it is sent as the answer's `value`.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// `geni_code`.
+    #[must_use]
+    pub fn geni_code(&self) -> i32 {
+        self.code as i32
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> GeniCode {
+        self.code
+    }
+
+    /// `am_code`: the finer code, or `geni_code` again.
+    #[must_use]
+    pub fn am_code(&self) -> i32 {
+        self.am_code.unwrap_or(self.code as i32)
+    }
+
+    /// What would have been allowed.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,107 @@
+//! What a sliver was granted: the opaque `detail` of its stored configuration, given its types.
+//!
+//! The experimenter's own words stay in the configuration's RSpec fragment; this is what the aggregate chose
+//! and promised on top of it.
+
+use super::users::User;
+use serde::{Deserialize, Serialize};
+use state::Configuration;
+use urn::Urn;
+
+/// Where and as what a node lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeGrant {
+    /// The driver's name.
+    pub driver: String,
+    /// The realm's id at the driver.
+    pub realm: String,
+    /// The hardware profile's id at the driver.
+    pub profile: String,
+    /// The image's id at the driver.
+    pub image: String,
+    /// URN of the advertised component.
+    pub component_id: String,
+    /// Its short name.
+    pub component_name: String,
+    /// Whether nobody else is on the component.
+    pub exclusive: bool,
+    /// The sliver type by the name it was asked for.
+    pub sliver_type: String,
+    /// The image by its advertised name.
+    pub disk_image: String,
+    /// What hardware it is, for people.
+    pub hardware_type: Option<String>,
+    /// Its interfaces, in the order of the RSpec.
+    pub interfaces: Vec<InterfaceGrant>,
+    /// Who may log in.
+    #[serde(default)]
+    pub users: Vec<User>,
+    /// What the next Provision preserves; set by Update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preserve: Option<rspec::Guarantee>,
+}
+
+/// One interface of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceGrant {
+    /// The experimenter's name for it.
+    pub client_id: String,
+    /// Its own name in manifests.
+    pub sliver_id: Urn,
+    /// URN of the interface of the component.
+    pub component_id: String,
+    /// Its hardware address.
+    pub mac_address: String,
+}
+
+/// What a link was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkGrant {
+    /// Its VLAN tag.
+    pub vlan: u16,
+    /// The interfaces of ours that it joins.
+    pub ends: Vec<InterfaceGrant>,
+    /// What the next Provision preserves; set by Update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preserve: Option<rspec::Guarantee>,
+}
+
+/// The detail of one configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "resource", rename_all = "lowercase")]
+pub enum Grant {
+    /// Of a node.
+    Node(Box<NodeGrant>),
+    /// Of a link.
+    Link(LinkGrant),
+}
+
+/// A stored configuration that cannot be read: written by another version, or damaged.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored configuration of {client_id:?} cannot be read: {reason}")]
+pub struct UnreadableGrant {
+    /// The sliver's client_id.
+    pub client_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+impl Grant {
+    /// The grant in a stored configuration.
+    ///
+    /// # Errors
+    /// [`UnreadableGrant`].
+    pub fn of(configuration: &Configuration) -> Result<Self, UnreadableGrant> {
+        Self::deserialize(&configuration.detail).map_err(|error| UnreadableGrant {
+            client_id: configuration.client_id.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// The form it is stored in.
+    #[must_use]
+    pub fn to_detail(&self) -> serde_json::Value {
+        // Strings, numbers and lists of them: nothing that JSON could refuse.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}

@@ -1,0 +1,156 @@
+//! Manifests: stored configurations back into an RSpec.
+
+use super::Aggregate;
+use super::error::{CallError, GeniCode};
+use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
+use drivers::AddressKind;
+use rspec::{
+    Frame, GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Link, Login, ManifestWriter, Node,
+    User,
+};
+use serde::{Deserialize, Serialize};
+use state::{AllocationStatus, Slice, Sliver, View};
+use std::collections::BTreeSet;
+
+/// What the reconciler notes of an instance for the manifest: the `detail` of a stored [`state::Instance`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceDetail {
+    /// The driver's id of it.
+    pub id: String,
+    /// Its name at the driver, which is our token.
+    pub name: String,
+    /// Where to log in: public addresses first.
+    pub addresses: Vec<drivers::InstanceAddress>,
+    /// What it was built as; what the next change is compared with.
+    pub built: crate::plan::Built,
+    /// Whether a change waits for a reboot to take hold.
+    #[serde(default)]
+    pub reboot_due: bool,
+}
+
+impl InstanceDetail {
+    /// The detail of a stored instance; None for a link's, or when nothing was built yet.
+    #[must_use]
+    pub fn of(sliver: &Sliver) -> Option<Self> {
+        sliver.instance.as_ref().and_then(|instance| Self::deserialize(&instance.detail).ok())
+    }
+}
+
+impl Aggregate {
+    /// The manifest of these slivers, as they will be after Provision or as they would be after Cancel.
+    ///
+    /// # Errors
+    /// A stored configuration cannot be read.
+    pub fn manifest(&self, slice: &Slice, slivers: &[&Sliver], view: View) -> Result<String, CallError> {
+        let shown: Vec<_> =
+            slivers.iter().filter_map(|sliver| sliver.configuration(view).map(|it| (*sliver, it))).collect();
+        let numbers: BTreeSet<u32> =
+            shown.iter().filter_map(|(_, configuration)| configuration.frame).collect();
+        let frames = numbers
+            .into_iter()
+            .filter_map(|number| slice.frame(number))
+            .map(|frame| frame.document.parse::<Frame>().map_err(|error| unreadable(&error)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let expires = shown.iter().map(|(sliver, _)| sliver.expires).min();
+        let mut writer = ManifestWriter::new(self.now(), expires, &frames);
+        for (sliver, configuration) in shown {
+            match Grant::of(configuration).map_err(|error| unreadable(&error))? {
+                Grant::Node(grant) => {
+                    let node =
+                        Node::from_fragment(&configuration.rspec).map_err(|error| unreadable(&error))?;
+                    writer.node(&node, &self.granted_node(sliver, &grant));
+                }
+                Grant::Link(grant) => {
+                    let link =
+                        Link::from_fragment(&configuration.rspec).map_err(|error| unreadable(&error))?;
+                    writer.link(&link, &granted_link(sliver, &grant));
+                }
+            }
+        }
+        Ok(writer.finish())
+    }
+
+    pub(super) fn granted_node(&self, sliver: &Sliver, grant: &NodeGrant) -> GrantedNode {
+        let instance = InstanceDetail::of(sliver);
+        let address = |kind: &AddressKind| {
+            instance
+                .iter()
+                .flat_map(|it| &it.addresses)
+                .find(|address| address.kind == *kind)
+                .map(|it| it.value.clone())
+        };
+        let ipv4 = address(&AddressKind::Ipv4);
+        let reachable = address(&AddressKind::Hostname).or_else(|| ipv4.clone());
+        let logins = match &reachable {
+            Some(hostname) => grant
+                .users
+                .iter()
+                .map(|user| Login {
+                    authentication: "ssh-keys".to_owned(),
+                    hostname: hostname.clone(),
+                    port: SSH_PORT,
+                    username: user.login.clone(),
+                })
+                .collect(),
+            None => Vec::new(),
+        };
+        GrantedNode {
+            sliver_id: sliver.urn.clone(),
+            component_id: grant.component_id.clone(),
+            component_manager_id: self.urn().as_str().to_owned(),
+            component_name: Some(grant.component_name.clone()),
+            exclusive: grant.exclusive,
+            sliver_type: grant.sliver_type.clone(),
+            disk_image: Some(grant.disk_image.clone()),
+            hardware_type: grant.hardware_type.clone(),
+            interfaces: grant.interfaces.iter().map(granted_interface).collect(),
+            logins,
+            users: grant
+                .users
+                .iter()
+                .map(|user| User {
+                    login: user.login.clone(),
+                    urn: Some(user.urn.clone()),
+                    public_keys: user.keys.clone(),
+                })
+                .collect(),
+            host: reachable.map(|name| Host { name, ipv4 }),
+            preserve: promise(sliver, grant.preserve),
+        }
+    }
+}
+
+/// The guarantee that is shown: only as long as there is a Provision to come that has to keep it.
+fn promise(sliver: &Sliver, preserve: Option<Guarantee>) -> Option<Guarantee> {
+    preserve.filter(|_| sliver.status() == AllocationStatus::Updating)
+}
+
+/// The port of the SSH servers on instances.
+const SSH_PORT: u16 = 22;
+
+pub(super) fn granted_link(sliver: &Sliver, grant: &LinkGrant) -> GrantedLink {
+    GrantedLink {
+        sliver_id: sliver.urn.clone(),
+        vlantag: Some(grant.vlan.to_string()),
+        interface_refs: grant.ends.iter().map(granted_interface).collect(),
+        preserve: promise(sliver, grant.preserve),
+    }
+}
+
+fn granted_interface(grant: &InterfaceGrant) -> GrantedInterface {
+    GrantedInterface {
+        client_id: grant.client_id.clone(),
+        sliver_id: grant.sliver_id.clone(),
+        component_id: Some(grant.component_id.clone()),
+        mac_address: Some(grant.mac_address.clone()),
+    }
+}
+
+/// A stored document of ours that cannot be read again is the server's fault, not the caller's.
+pub(super) fn unreadable(error: &dyn std::fmt::Display) -> CallError {
+    tracing::error!(%error, "a stored configuration cannot be read");
+    CallError::new(
+        GeniCode::ServerError,
+        "a stored configuration cannot be read; the operator has to look into the log",
+    )
+}

@@ -1,0 +1,288 @@
+//! What an aggregate does: one file per call of the AM API, named as the call.
+//!
+//! Every call goes the same way. It is admitted ([`Aggregate::admit`]): the URNs it names are read, the slice they
+//! belong to is found, and the caller's credentials are held against it, in this one place. Then it
+//! either reads the slice, or changes it in one transaction ([`Aggregate::transact`]): load, pure transition,
+//! save. No call talks to a driver; what a transition wants of the clouds is found by the reconciler.
+
+pub mod allocate;
+pub mod answer;
+pub mod caller;
+pub mod cancel;
+pub mod delete;
+pub mod describe;
+pub mod error;
+pub mod get_version;
+pub mod grant;
+pub mod inventory;
+pub mod list_resources;
+pub mod manifest;
+pub mod perform_operational_action;
+pub mod placement;
+pub mod provision;
+pub mod renew;
+pub mod shutdown;
+pub mod status;
+pub mod update;
+pub mod users;
+
+mod admission;
+mod locks;
+
+pub use admission::Admitted;
+
+use crate::config::Config;
+use crate::time::Clock;
+use answer::{SliverEntry, Slivers};
+use caller::CredentialText;
+use chrono::{DateTime, Utc};
+use credentials::{TrustRoots, Verifier};
+use error::{CallError, GeniCode};
+use inventory::{Cloud, Inventory, ReadyAdvertisement};
+use locks::SliceLocks;
+use state::{Availability, Event, Policy, Refusal, Slice, Store, StoreError, Transition};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use urn::{Authority, Urn};
+
+/// How often a transaction is tried again when another one was faster.
+const ATTEMPTS: usize = 16;
+
+/// What most calls name: slivers, and the right to them.
+#[derive(Debug, Clone)]
+pub struct SliverRequest {
+    /// One slice URN, or the URNs of slivers of one slice.
+    pub urns: Vec<String>,
+    /// What the caller shows for it.
+    pub credentials: Vec<CredentialText>,
+}
+
+/// How much is held of everything, as of one state of the store.
+struct Held {
+    change: u64,
+    shares: Arc<BTreeMap<String, Availability>>,
+}
+
+/// The aggregate.
+pub struct Aggregate {
+    config: Config,
+    authority: Authority,
+    principal: credentials::Aggregate,
+    policy: Policy,
+    limits: rspec::Limits,
+    verifier: Arc<Verifier>,
+    store: Arc<dyn Store>,
+    clouds: Vec<Cloud>,
+    inventory: RwLock<Arc<Inventory>>,
+    advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
+    held: Mutex<Option<Held>>,
+    locks: SliceLocks,
+    clock: Clock,
+}
+
+/// Why the aggregate cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A driver did not say what it has.
+    #[error("driver {name}: {source}")]
+    Driver {
+        /// Its name.
+        name: String,
+        /// What it said instead.
+        source: drivers::DriverError,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A URN in the configuration.
+    #[error(transparent)]
+    Urn(#[from] urn::UrnError),
+}
+
+impl Aggregate {
+    /// Puts the aggregate together and reads what its drivers have.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: Config,
+        verifier: Arc<Verifier>,
+        store: Arc<dyn Store>,
+        clouds: Vec<Cloud>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let authority = config.authority();
+        let urn = Urn::new(&authority, "authority", "am")?;
+        let operators =
+            config.aggregate.operators.iter().map(|text| Urn::parse(text)).collect::<Result<_, _>>()?;
+        let inventory = Inventory::read(&config, &clouds)
+            .await
+            .map_err(|(name, source)| StartError::Driver { name, source })?;
+        store.set_totals(&inventory.totals(config.vlans())).await?;
+        let policy = Policy {
+            allocated_for: config.policy.allocated_for(),
+            provisioned_for: config.policy.provisioned_for(),
+            max_lifetime: config.policy.renewal_for(),
+            single_allocation: config.policy.single_allocation,
+            allocate: config.policy.allocate_mode().unwrap_or(Policy::default().allocate),
+        };
+        let limits = rspec::Limits { max_bytes: config.limits.body_bytes, ..rspec::Limits::default() };
+        Ok(Self {
+            config,
+            authority,
+            principal: credentials::Aggregate { urn, operators },
+            policy,
+            limits,
+            verifier,
+            store,
+            clouds,
+            inventory: RwLock::new(Arc::new(inventory)),
+            advertisement: Mutex::new(None),
+            held: Mutex::new(None),
+            locks: SliceLocks::default(),
+            clock,
+        })
+    }
+
+    /// Now, in whole seconds.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// Whom the aggregate trusts.
+    #[must_use]
+    pub fn trust(&self) -> Arc<TrustRoots> {
+        self.verifier.roots()
+    }
+
+    /// The aggregate's own URN.
+    #[must_use]
+    pub fn urn(&self) -> &Urn {
+        &self.principal.urn
+    }
+
+    /// The authority of the URNs it gives out.
+    #[must_use]
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// Its configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The rules slivers are lent by.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// What there is to lend.
+    #[must_use]
+    pub fn inventory(&self) -> Arc<Inventory> {
+        Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks the drivers again what they have.
+    ///
+    /// # Errors
+    /// [`StartError`]; the old inventory stays.
+    pub async fn refresh_inventory(&self) -> Result<(), StartError> {
+        let inventory = Inventory::read(&self.config, &self.clouds)
+            .await
+            .map_err(|(name, source)| StartError::Driver { name, source })?;
+        if inventory.same_as(&self.inventory()) {
+            return Ok(());
+        }
+        self.store.set_totals(&inventory.totals(self.config.vlans())).await?;
+        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// How much is held of everything; read from the store only when it has changed.
+    async fn held(&self) -> Result<Arc<BTreeMap<String, Availability>>, StoreError> {
+        // Taken before the reading: a change in between makes the next caller read again, never miss it.
+        let change = *self.store.changes().borrow();
+        if let Some(held) = &*self.held.lock().unwrap_or_else(PoisonError::into_inner)
+            && held.change == change
+        {
+            return Ok(Arc::clone(&held.shares));
+        }
+        let shares = Arc::new(self.store.availability().await?);
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Held { change, shares: Arc::clone(&shares) });
+        Ok(shares)
+    }
+
+    /// The slice as it was last saved, or an empty one.
+    pub(crate) async fn slice(&self, urn: &Urn) -> Result<Slice, CallError> {
+        let stored = self.store.load(urn).await.map_err(database)?;
+        Ok(stored.unwrap_or_else(|| Slice::new(urn.clone(), self.now())))
+    }
+
+    /// Changes a slice in one transaction: loads it, lets `event` say what happens to it, applies that and saves
+    /// the result. Calls on one slice come one after the other; what another process or a race for capacity
+    /// spoils is tried again from the start.
+    pub(crate) async fn transact<F>(&self, urn: &Urn, event: F) -> Result<Transition, CallError>
+    where
+        F: Fn(&Slice, &BTreeMap<String, Availability>) -> Result<Event, CallError> + Send,
+    {
+        let _turn = self.locks.take(urn).await;
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let slice = self.slice(urn).await?;
+            let held = self.held().await.map_err(database)?;
+            let event = event(&slice, &held)?;
+            let transition = state::apply(&slice, &event, self.now(), &self.policy).map_err(refused)?;
+            match self.store.save(&transition).await {
+                Ok(_) => return Ok(transition),
+                Err(error @ (StoreError::Conflict { .. } | StoreError::Exhausted { .. })) => {
+                    // What was read of the ledger is out of date, or the loser of a race would not have lost.
+                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    last = Some(error);
+                }
+                Err(error) => return Err(database(error)),
+            }
+        }
+        Err(match last {
+            Some(StoreError::Exhausted { resource, .. }) => {
+                CallError::new(GeniCode::TooBig, format!("nothing is left of {resource}: others were faster"))
+            }
+            _ => CallError::new(
+                GeniCode::Busy,
+                format!("slice {urn} is being changed by other calls; try again"),
+            ),
+        })
+    }
+}
+
+/// The slivers of a transition's report.
+fn slivers(slice: &Urn, transition: &Transition) -> Slivers {
+    Slivers { slice: slice.clone(), slivers: transition.report.iter().map(SliverEntry::of).collect() }
+}
+
+/// A refusal of the state machine as an answer.
+fn refused(refusal: Refusal) -> CallError {
+    let code = GeniCode::from_number(refusal.geni_code()).unwrap_or(GeniCode::Error);
+    let error = CallError::new(code, refusal.to_string());
+    match refusal.latest_allowed() {
+        Some(latest) => error.with_hint(crate::time::format(latest)),
+        None => error,
+    }
+}
+
+/// A failure of the store as an answer: the details are for the log.
+fn database(error: StoreError) -> CallError {
+    tracing::error!(%error, "the database failed");
+    CallError::new(GeniCode::DatabaseError, "the database failed; nothing was changed")
+}

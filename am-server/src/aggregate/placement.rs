@@ -1,0 +1,371 @@
+//! Placement: from what a request asks for to the configurations that slivers are granted.
+//!
+//! A node that names a component goes there or nowhere; any other goes where most is free. What the
+//! experimenter left open (sliver type, image, interfaces' addresses) is decided here and written into the
+//! grant, so that the manifest can say it. Placement only proposes: whether the capacity is really there is
+//! for the ledger to say when the transaction is saved, and a caller that loses that race places again.
+
+use super::error::{CallError, GeniCode};
+use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
+use super::inventory::{Component, FoundType, Inventory, Offer, interface_urn, vlan_resource};
+use rspec::{Interface, Link, Node};
+use sha2::{Digest, Sha256};
+use state::{Availability, Claim, Configuration};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
+use urn::{Authority, Urn};
+
+/// How many names a message lists before it says how many more there are.
+const LISTED: usize = 20;
+
+/// Places the resources of one call, counting what it has already given out.
+pub struct Placement<'a> {
+    inventory: &'a Inventory,
+    authority: &'a Authority,
+    held: &'a BTreeMap<String, Availability>,
+    vlans: RangeInclusive<u16>,
+    taken: HashMap<String, u64>,
+}
+
+impl<'a> Placement<'a> {
+    /// A placement on what was free when `held` was read.
+    #[must_use]
+    pub fn new(
+        inventory: &'a Inventory,
+        authority: &'a Authority,
+        held: &'a BTreeMap<String, Availability>,
+        vlans: RangeInclusive<u16>,
+    ) -> Self {
+        Self { inventory, authority, held, vlans, taken: HashMap::new() }
+    }
+
+    /// Decides where and as what `node` lives. `kept` is what the sliver has already: it stays where it is unless the
+    /// request names another component, and its interfaces keep their addresses.
+    ///
+    /// # Errors
+    /// A name that is not known here (geni_code 1, or 12 for a component), a wish that cannot be met (7), or not
+    /// enough room (6).
+    pub fn node(
+        &mut self,
+        node: &Node,
+        sliver: &Urn,
+        kept: Option<&NodeGrant>,
+    ) -> Result<Configuration, CallError> {
+        let component = match (node.component_id.as_deref(), kept) {
+            (Some(id), _) => self.named(node, id)?,
+            (None, Some(kept)) => self.named(node, &kept.component_id)?,
+            (None, None) => self.choose(node, sliver)?,
+        };
+        let stays = kept.is_some_and(|kept| kept.component_id == component.urn.as_str());
+        if !stays {
+            self.check_free(node, component)?;
+            *self.taken.entry(component.resource.clone()).or_default() += 1;
+        }
+        let offer = &self.inventory.offers[component.offer];
+        let found = self.sliver_type(node, component, offer)?;
+        let image = self.image(node, offer, &found)?;
+        let grant = NodeGrant {
+            driver: offer.cloud.name.clone(),
+            realm: component.realm.id.clone(),
+            profile: found.profile.id.clone(),
+            image: image.id.clone(),
+            component_id: component.urn.as_str().to_owned(),
+            component_name: component.name.clone(),
+            exclusive: component.realm.exclusive,
+            sliver_type: found.name,
+            disk_image: self.inventory.image_urn(image),
+            hardware_type: component.realm.hardware_type.clone(),
+            interfaces: self.interfaces(&node.interfaces, sliver, component, kept.filter(|_| stays)),
+            users: kept.map(|kept| kept.users.clone()).unwrap_or_default(),
+            preserve: None,
+        };
+        // What an instance could not be told later is refused now, while nothing has happened.
+        crate::plan::user_data(node, &grant).map_err(|error| {
+            CallError::bad_arguments(format!("node {:?} ({}): {error}", node.client_id, node.position))
+        })?;
+        let claims = vec![Claim { resource: component.resource.clone(), amount: 1 }];
+        Ok(Configuration::new(
+            node.client_id.clone(),
+            node.fragment(),
+            Grant::Node(Box::new(grant)).to_detail(),
+            claims,
+        ))
+    }
+
+    /// Gives `link` a VLAN tag. `ends` are the interfaces of ours by client_id; `kept` is what the sliver has
+    /// already.
+    ///
+    /// # Errors
+    /// No tag is free (geni_code 24).
+    pub fn link(
+        &mut self,
+        link: &Link,
+        sliver: &Urn,
+        ends: &HashMap<String, InterfaceGrant>,
+        kept: Option<&LinkGrant>,
+    ) -> Result<Configuration, CallError> {
+        let vlan = match kept {
+            Some(kept) => kept.vlan,
+            None => self.free_vlan(link, sliver)?,
+        };
+        self.taken.insert(vlan_resource(vlan), 1);
+        let ends = link.interface_refs.iter().filter_map(|end| ends.get(&end.client_id).cloned()).collect();
+        let grant = Grant::Link(LinkGrant { vlan, ends, preserve: None });
+        let claims = vec![Claim { resource: vlan_resource(vlan), amount: 1 }];
+        Ok(Configuration::new(link.client_id.clone(), link.fragment(), grant.to_detail(), claims))
+    }
+
+    fn named(&self, node: &Node, id: &str) -> Result<&'a Component, CallError> {
+        let component = self.inventory.component(id).ok_or_else(|| {
+            CallError::search_failed(format!(
+                "node {:?} ({}): this aggregate has no component {id:?}; ListResources shows those it has",
+                node.client_id, node.position
+            ))
+        })?;
+        if node.exclusive == Some(true) && !component.realm.exclusive {
+            return Err(refused(
+                node,
+                format!("component {} is shared and cannot be had exclusively", component.name),
+            ));
+        }
+        Ok(component)
+    }
+
+    fn free(&self, component: &Component) -> u64 {
+        if component.realm.state != drivers::RealmState::Available {
+            return 0;
+        }
+        let free = self.held.get(&component.resource).map_or(0, |share| share.free());
+        free.saturating_sub(self.taken.get(&component.resource).copied().unwrap_or(0))
+    }
+
+    fn check_free(&self, node: &Node, component: &Component) -> Result<(), CallError> {
+        if self.free(component) > 0 {
+            return Ok(());
+        }
+        Err(CallError::new(
+            GeniCode::TooBig,
+            format!(
+                "node {:?} ({}): component {} has no room left",
+                node.client_id, node.position, component.name
+            ),
+        ))
+    }
+
+    /// The component with most room that fits. Shared ones come first unless the request wants one for itself; an
+    /// exclusive one may be granted in place of a shared one, and the manifest then says so.
+    fn choose(&self, node: &Node, sliver: &Urn) -> Result<&'a Component, CallError> {
+        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
+        if self.inventory.offers.iter().all(|offer| self.inventory.sliver_type(offer, asked).is_none()) {
+            return Err(self.unknown_sliver_type(node));
+        }
+        let components = &self.inventory.components;
+        let fits = |component: &Component| {
+            let offer = &self.inventory.offers[component.offer];
+            (node.exclusive != Some(true) || component.realm.exclusive)
+                && self.inventory.sliver_type(offer, asked).is_some_and(|found| {
+                    component.realm.offers(&found.profile.id)
+                        && self.inventory.image(offer, found.profile, wanted_image(node)).is_some()
+                })
+        };
+        // Callers at the same moment begin at different places, so that they do not all choose the same one.
+        let start = usize::from(digest(sliver.as_str())[0]) * components.len() / 256;
+        let (after, before) = components.split_at(start);
+        let mut best: Option<(bool, u64, &Component)> = None;
+        let mut any = false;
+        for component in before.iter().chain(after) {
+            if !fits(component) {
+                continue;
+            }
+            any = true;
+            let free = self.free(component);
+            let shared = !component.realm.exclusive;
+            if free > 0 && best.is_none_or(|(is_shared, most, _)| (shared, free) > (is_shared, most)) {
+                best = Some((shared, free, component));
+            }
+        }
+        match best {
+            Some((_, _, component)) => Ok(component),
+            None if any => Err(CallError::new(
+                GeniCode::TooBig,
+                format!(
+                    "node {:?} ({}): no room is left on any component that could take it; this call could place {} nodes before it",
+                    node.client_id,
+                    node.position,
+                    self.taken
+                        .keys()
+                        .filter(|name| name.starts_with("node/"))
+                        .map(|name| self.taken[name])
+                        .sum::<u64>()
+                ),
+            )),
+            None => {
+                // The image decides where the sliver type alone did not.
+                for offer in &self.inventory.offers {
+                    if let Some(found) = self.inventory.sliver_type(offer, asked) {
+                        self.image(node, offer, &found)?;
+                    }
+                }
+                Err(refused(
+                    node,
+                    match node.exclusive {
+                        Some(true) => "no component can be had exclusively with this sliver type".to_owned(),
+                        _ => "no component offers this sliver type".to_owned(),
+                    },
+                ))
+            }
+        }
+    }
+
+    fn sliver_type<'i>(
+        &'i self,
+        node: &Node,
+        component: &Component,
+        offer: &'i Offer,
+    ) -> Result<FoundType<'i>, CallError> {
+        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
+        let found = self.inventory.sliver_type(offer, asked).ok_or_else(|| self.unknown_sliver_type(node))?;
+        if component.realm.offers(&found.profile.id) {
+            Ok(found)
+        } else {
+            Err(refused(
+                node,
+                format!(
+                    "component {} does not offer sliver type {:?}; it offers {}",
+                    component.name,
+                    found.name,
+                    listed(&component.realm.hardware_profiles)
+                ),
+            ))
+        }
+    }
+
+    fn unknown_sliver_type(&self, node: &Node) -> CallError {
+        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str()).unwrap_or_default();
+        CallError::bad_arguments(format!(
+            "node {:?} ({}): sliver type {asked:?} is not known here; there are {}",
+            node.client_id,
+            node.position,
+            listed(&self.inventory.sliver_type_names())
+        ))
+    }
+
+    fn image<'i>(
+        &self,
+        node: &Node,
+        offer: &'i Offer,
+        found: &FoundType<'_>,
+    ) -> Result<&'i drivers::Image, CallError> {
+        let asked = wanted_image(node);
+        self.inventory.image(offer, found.profile, asked).ok_or_else(|| match asked {
+            Some(name) => CallError::bad_arguments(format!(
+                "node {:?} ({}): disk image {name:?} is not known for sliver type {:?}; there are {}",
+                node.client_id,
+                node.position,
+                found.name,
+                listed(&self.inventory.image_names())
+            )),
+            None => refused(node, format!("there is no disk image for sliver type {:?}", found.name)),
+        })
+    }
+
+    fn interfaces(
+        &self,
+        asked: &[Interface],
+        sliver: &Urn,
+        component: &Component,
+        kept: Option<&NodeGrant>,
+    ) -> Vec<InterfaceGrant> {
+        let kept = kept.map(|kept| kept.interfaces.as_slice()).unwrap_or_default();
+        let mut next = kept.iter().filter_map(interface_number).map(|number| number + 1).max().unwrap_or(0);
+        asked
+            .iter()
+            .map(|interface| {
+                let known = kept
+                    .iter()
+                    .find(|own| interface.sliver_id.as_ref() == Some(&own.sliver_id))
+                    .or_else(|| {
+                        kept.iter()
+                            .find(|own| interface.sliver_id.is_none() && own.client_id == interface.client_id)
+                    });
+                match known {
+                    Some(own) => InterfaceGrant { client_id: interface.client_id.clone(), ..own.clone() },
+                    None => {
+                        let number = next;
+                        next += 1;
+                        self.new_interface(&interface.client_id, sliver, component, number)
+                    }
+                }
+            })
+            .collect()
+    }
+
+    fn new_interface(
+        &self,
+        client_id: &str,
+        sliver: &Urn,
+        component: &Component,
+        number: usize,
+    ) -> InterfaceGrant {
+        let text = format!("{sliver}.if{number}");
+        let hash = digest(&text);
+        InterfaceGrant {
+            client_id: client_id.to_owned(),
+            // A sliver's name with ".if0" behind it is a sliver's name still.
+            sliver_id: Urn::parse(&text).unwrap_or_else(|_| sliver.clone()),
+            component_id: interface_urn(self.authority, &component.name, number),
+            // Locally administered, and as unique as the sliver's name.
+            mac_address: format!(
+                "02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
+                hash[0], hash[1], hash[2], hash[3], hash[4]
+            ),
+        }
+    }
+
+    fn free_vlan(&self, link: &Link, sliver: &Urn) -> Result<u16, CallError> {
+        let hash = digest(sliver.as_str());
+        let (first, last) = (*self.vlans.start(), *self.vlans.end());
+        let count = last - first + 1;
+        let start = u16::from_be_bytes([hash[0], hash[1]]) % count;
+        (0..count)
+            .map(|step| first + (start + step) % count)
+            .find(|tag| {
+                let resource = vlan_resource(*tag);
+                !self.taken.contains_key(&resource)
+                    && self.held.get(&resource).is_some_and(|share| share.free() > 0)
+            })
+            .ok_or_else(|| {
+                CallError::new(
+                    GeniCode::VlanUnavailable,
+                    format!(
+                        "link {:?} ({}): none of the {count} VLAN tags is free",
+                        link.client_id, link.position
+                    ),
+                )
+            })
+    }
+}
+
+fn wanted_image(node: &Node) -> Option<&str> {
+    node.sliver_type.as_ref().and_then(|wanted| wanted.disk_images.first()).map(|image| image.name.as_str())
+}
+
+fn interface_number(interface: &InterfaceGrant) -> Option<usize> {
+    interface.sliver_id.as_str().rsplit_once(".if").and_then(|(_, number)| number.parse().ok())
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
+}
+
+fn refused(node: &Node, why: String) -> CallError {
+    CallError::new(GeniCode::Refused, format!("node {:?} ({}): {why}", node.client_id, node.position))
+}
+
+fn listed(names: &[String]) -> String {
+    let mut text = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > LISTED {
+        text.push_str(&format!(" and {} more", names.len() - LISTED));
+    }
+    text
+}

@@ -1,0 +1,128 @@
+//! Provision: allocated slivers are granted for long, updating ones become what Update promised.
+
+use super::answer::{Answer, Manifest, SliverEntry, Slivers};
+use super::caller::Caller;
+use super::error::CallError;
+use super::grant::Grant;
+use super::manifest::unreadable;
+use super::renew::expiries;
+use super::users::{User, accounts};
+use super::{Aggregate, SliverRequest};
+use crate::plan::{Built, user_data};
+use chrono::{DateTime, Utc};
+use credentials::Operation;
+use rspec::Node;
+use state::{AllocationStatus, Configuration, Event, Provisioning, Sliver, View};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The arguments of Provision.
+#[derive(Debug)]
+pub struct Provision {
+    /// What is provisioned; slivers that are neither allocated nor updating are left as they are.
+    pub target: SliverRequest,
+    /// `geni_best_effort`.
+    pub best_effort: bool,
+    /// `geni_end_time`.
+    pub end_time: Option<DateTime<Utc>>,
+    /// `geni_users`; without the option the accounts stay as they are.
+    pub users: Option<Vec<User>>,
+}
+
+impl Aggregate {
+    /// Provision (AM API v3; updating slivers as the v4 draft says). Starts nothing.
+    ///
+    /// # Errors
+    /// As Status; part of a slice where slivers go together (geni_code 13).
+    pub async fn provision(
+        &self,
+        caller: &Caller,
+        request: Provision,
+    ) -> Result<Answer<Manifest>, CallError> {
+        let admitted = self.admit(caller, &request.target, Operation::CreateSliver).await?;
+        let users = request.users.map(accounts);
+        let transition = self
+            .transact(&admitted.slice, |slice, _| {
+                let mut provisioning = BTreeMap::new();
+                for sliver in
+                    slice.live(self.now()).filter(|sliver| sliver.status() != AllocationStatus::Provisioned)
+                {
+                    if let Some(prepared) = prepare(sliver, users.as_deref())? {
+                        provisioning.insert(sliver.urn.clone(), prepared);
+                    }
+                }
+                Ok(Event::Provision(state::Provision {
+                    selection: admitted.selection.clone(),
+                    provisioning,
+                    best_effort: request.best_effort,
+                    end_time: request.end_time,
+                    credential_expires: admitted.credential_expires,
+                }))
+            })
+            .await?;
+        // The manifest covers what was provisioned now; when nothing was left to do, what is there.
+        let named = |all: bool| {
+            transition
+                .report
+                .iter()
+                .filter(|outcome| all || outcome.changed)
+                .filter_map(|outcome| transition.slice.sliver(&outcome.urn))
+                .collect::<Vec<&Sliver>>()
+        };
+        let shown = Some(named(false)).filter(|shown| !shown.is_empty()).unwrap_or_else(|| named(true));
+        let rspec = self.manifest(&transition.slice, &shown, View::Future)?;
+        let value = Manifest {
+            slice: admitted.slice.clone(),
+            rspec,
+            slivers: transition.report.iter().map(SliverEntry::of).collect(),
+        };
+        let output = expiries(&Slivers { slice: admitted.slice, slivers: value.slivers.clone() });
+        Ok(Answer { value, output })
+    }
+}
+
+/// What provisioning one sliver puts in place: the accounts, and whether the cloud has work to do. None when there
+/// is nothing to say beyond the configuration it has.
+fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisioning>, CallError> {
+    let Some(next) = sliver.configuration(View::Future) else { return Ok(None) };
+    let grant = Grant::of(next).map_err(|error| unreadable(&error))?;
+    let granted = sliver.granted();
+    match grant {
+        Grant::Node(mut node) => {
+            let before = node.clone();
+            if let Some(users) = users {
+                node.users = users.to_vec();
+            }
+            let changed = *node != *before;
+            let disruption = match granted {
+                None => true,
+                Some(granted) => built(granted)? != built_of(&next.rspec, &Grant::Node(node.clone()))?,
+            };
+            let configuration = changed.then(|| Configuration {
+                detail: Grant::Node(node).to_detail(),
+                ..Arc::unwrap_or_clone(Arc::clone(next))
+            });
+            Ok(Some(Provisioning { configuration, disruption }))
+        }
+        // A link that exists has nothing in a cloud to be changed.
+        Grant::Link(_) => Ok(Some(Provisioning { configuration: None, disruption: granted.is_none() })),
+    }
+}
+
+/// What the instance of a configuration is built as; None for a link.
+pub(crate) fn built(configuration: &Configuration) -> Result<Option<Built>, CallError> {
+    let grant = Grant::of(configuration).map_err(|error| unreadable(&error))?;
+    built_of(&configuration.rspec, &grant)
+}
+
+fn built_of(rspec: &str, grant: &Grant) -> Result<Option<Built>, CallError> {
+    match grant {
+        Grant::Node(grant) => {
+            let node = Node::from_fragment(rspec).map_err(|error| unreadable(&error))?;
+            let data =
+                user_data(&node, grant).map_err(|error| CallError::bad_arguments(error.to_string()))?;
+            Ok(Some(Built::of(grant, &data)))
+        }
+        Grant::Link(_) => Ok(None),
+    }
+}

@@ -1,0 +1,169 @@
+//! `geni_users`: the people who may log in, and the accounts they get.
+
+use serde::{Deserialize, Serialize};
+use urn::{Urn, UrnError};
+
+/// The most keys taken for one user.
+const MAX_KEYS: usize = 100;
+/// The longest public key taken, in bytes; RSA keys of 16384 bits stay below 3000.
+const MAX_KEY: usize = 16 << 10;
+
+/// One person's account on the instances of a slice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The URN given with the keys.
+    pub urn: String,
+    /// The account's name, made from the name in the URN.
+    pub login: String,
+    /// SSH public keys, a line each.
+    pub keys: Vec<String>,
+}
+
+/// Why an entry of `geni_users` is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// The `urn` is none.
+    #[error("urn: {0}")]
+    Urn(#[from] UrnError),
+    /// Too many keys.
+    #[error("{0} keys are more than the {MAX_KEYS} taken for one user")]
+    TooMany(usize),
+    /// A key that is no SSH public key.
+    #[error("keys[{0}] is not an SSH public key: it must read `<type> <base64> [comment]` on one line")]
+    NotAKey(usize),
+}
+
+impl User {
+    /// An account for the person named by `urn`. An entry of `keys` may hold several lines, as a file of
+    /// public keys does; empty lines and comments are dropped.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub fn new(urn: &str, keys: Vec<String>) -> Result<Self, UserError> {
+        let parsed = Urn::parse(urn)?;
+        if parsed.kind() != urn::Kind::User {
+            return Err(parsed.wrong_kind("user").into());
+        }
+        let mut lines = Vec::new();
+        for (index, entry) in keys.iter().enumerate() {
+            for line in entry.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+            {
+                if !is_public_key(line) {
+                    return Err(UserError::NotAKey(index));
+                }
+                lines.push(line.to_owned());
+            }
+        }
+        if lines.len() > MAX_KEYS {
+            return Err(UserError::TooMany(lines.len()));
+        }
+        Ok(Self { urn: urn.to_owned(), login: login_name(parsed.name()), keys: lines })
+    }
+}
+
+/// Gives every person one account with a name of its own: entries for the same URN are put together, and where
+/// two people would get the same name the later one's is numbered.
+#[must_use]
+pub fn accounts(users: Vec<User>) -> Vec<User> {
+    let mut accounts: Vec<User> = Vec::with_capacity(users.len());
+    for mut user in users {
+        let same_person = |known: &User| Urn::parse(&known.urn).ok() == Urn::parse(&user.urn).ok();
+        if let Some(known) = accounts.iter_mut().find(|known| same_person(known)) {
+            known
+                .keys
+                .extend(user.keys.into_iter().filter(|key| !known.keys.contains(key)).collect::<Vec<_>>());
+            continue;
+        }
+        let plain = user.login.clone();
+        let mut number = 2;
+        while accounts.iter().any(|known| known.login == user.login) {
+            let kept: String = plain.chars().take(28).collect();
+            user.login = format!("{kept}{number}");
+            number += 1;
+        }
+        accounts.push(user);
+    }
+    accounts
+}
+
+/// Whether a line is a public key as `authorized_keys` takes it, without options: those could run commands.
+fn is_public_key(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    let (Some(kind), Some(data)) = (words.next(), words.next()) else { return false };
+    line.len() <= MAX_KEY
+        && !line.chars().any(char::is_control)
+        && ["ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-"].iter().any(|start| kind.starts_with(start))
+        && kind.bytes().all(|b| b.is_ascii_alphanumeric() || b"-@._".contains(&b))
+        && data.len() >= 16
+        && data.bytes().all(|b| b.is_ascii_alphanumeric() || b"+/=".contains(&b))
+}
+
+/// A Unix account name for the name in a user's URN: lower case, other characters as `_`, not starting with
+/// a digit, not a system account's.
+fn login_name(name: &str) -> String {
+    let mut login: String = name
+        .chars()
+        .take(31)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c.to_ascii_lowercase() } else { '_' })
+        .collect();
+    if !login.starts_with(|c: char| c.is_ascii_lowercase()) || login == "root" {
+        login.insert(0, 'u');
+    }
+    login
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB6f8Q alice@example.net";
+
+    #[test]
+    fn keys_are_taken_line_by_line() {
+        let user =
+            User::new("urn:publicid:IDN+x+user+alice", vec![format!("# mine\n{KEY}\n\n"), KEY.to_owned()])
+                .unwrap();
+        assert_eq!(user.keys, [KEY, KEY]);
+        assert_eq!(user.login, "alice");
+        assert!(User::new("urn:publicid:IDN+x+user+alice", Vec::new()).unwrap().keys.is_empty());
+    }
+
+    #[test]
+    fn what_could_run_a_command_is_no_key() {
+        for bad in [
+            "hello",
+            "command=\"rm\" ssh-rsa AAAAAAAAAAAAAAAAAAAA",
+            "ssh-rsa",
+            "ssh-rsa <script>aaaaaaaaaa",
+            "ssh-rsa AAAAAAAAAAAAAAAAAAAA\u{1}",
+        ] {
+            assert!(User::new("urn:publicid:IDN+x+user+a", vec![bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_person_has_an_account_of_their_own() {
+        let user = |name: &str, key: &str| {
+            User::new(
+                &format!("urn:publicid:IDN+x+user+{name}"),
+                vec![format!("ssh-ed25519 {key}{key}{key}{key}")],
+            )
+            .unwrap()
+        };
+        let all = accounts(vec![user("a.b", "AAAA"), user("a_b", "BBBB"), user("A.B", "CCCC")]);
+        assert_eq!(
+            all.iter().map(|user| (user.login.as_str(), user.keys.len())).collect::<Vec<_>>(),
+            [("a_b", 2), ("a_b2", 1)]
+        );
+    }
+
+    #[test]
+    fn logins_are_unix_names() {
+        for (name, login) in
+            [("Alice", "alice"), ("a.b", "a_b"), ("9x", "u9x"), ("root", "uroot"), ("é", "u_")]
+        {
+            assert_eq!(login_name(name), login);
+        }
+        assert!(User::new("urn:publicid:IDN+x+slice+a", Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! The command line: one file per command.
+
+mod check;
+mod client;
+mod credential;
+mod demo;
+mod init;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// A GENI aggregate manager.
+#[derive(Debug, Parser)]
+#[command(name = "am-server", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a folder with a configuration, certificates and a development authority.
+    Init(init::Init),
+    /// Mint credentials with the development authority of a folder.
+    #[command(subcommand)]
+    Credential(credential::Credential),
+    /// Run the service in the foreground.
+    Serve(serve::Serve),
+    /// Say everything that is wrong with a configuration.
+    Check(check::Check),
+    /// Run the service and a first experiment against it, then keep serving.
+    Demo(demo::Demo),
+}
+
+/// A command that did not work, in words for the person who typed it.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// The folder of a development authority.
+#[derive(Debug, Clone, clap::Args)]
+struct InFolder {
+    /// The folder made by `init`.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+}
+
+/// Runs the command that was typed.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Init(command) => command.run(),
+        Command::Credential(command) => command.run(),
+        Command::Serve(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Demo(command) => command.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("am-server: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Log lines go to standard error; `AM_LOG` filters them as `RUST_LOG` does elsewhere.
+fn log_to_stderr(default: &str) {
+    let filter = EnvFilter::try_from_env("AM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    // A second call, as a test might make it, changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

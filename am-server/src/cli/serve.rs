@@ -1,0 +1,60 @@
+//! `am-server serve`.
+
+use super::{Failure, log_to_stderr};
+use crate::config::Config;
+use crate::service::Service;
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Run the service in the foreground.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        log_to_stderr("info");
+        let config = Config::load(&self.config)?;
+        let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
+        runtime()?.block_on(async {
+            let service = Service::start(config, &folder).await?;
+            announce(&service.url())?;
+            service.run(stop_signal()?).await;
+            Ok(())
+        })
+    }
+}
+
+/// The runtime all commands use that talk to the network.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Tells whoever started the service that it accepts connections.
+fn announce(url: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ready: {url}")?;
+    out.flush()
+}
+
+/// Turns true when the process is asked to end.
+pub(super) fn stop_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let (send, receive) = watch::channel(false);
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        let _ = send.send(true);
+        // Held until the end: a closed channel would read as a stop to nobody.
+        send.closed().await;
+    });
+    Ok(receive)
+}

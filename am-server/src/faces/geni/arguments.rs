@@ -1,0 +1,404 @@
+//! A call's arguments, from XML-RPC values to types.
+//!
+//! Strict about what is needed, lenient about how it is written (AM API v3, common concepts): members and
+//! options nobody asked for are ignored, a boolean may come as 0 and 1, a number as a string, a credential
+//! as a plain string or as base64. Every error says which argument, what it should be and what it was.
+
+use crate::aggregate::caller::CredentialText;
+use crate::aggregate::error::CallError;
+use crate::aggregate::users::User;
+use crate::time;
+use chrono::{DateTime, Utc};
+use dxr::Value;
+use std::collections::BTreeMap;
+
+/// The longest list of URNs taken in one call.
+const MAX_URNS: usize = 50_000;
+/// The most credentials looked at in one call.
+const MAX_CREDENTIALS: usize = 32;
+
+/// The positional arguments of one call, taken off one by one.
+pub struct Arguments {
+    method: &'static str,
+    wanted: &'static [&'static str],
+    given: usize,
+    values: std::vec::IntoIter<Value>,
+}
+
+impl Arguments {
+    /// The arguments of `method`, which wants exactly those named in `wanted`.
+    ///
+    /// # Errors
+    /// Too many arguments.
+    pub fn new(
+        method: &'static str,
+        wanted: &'static [&'static str],
+        values: Vec<Value>,
+    ) -> Result<Self, CallError> {
+        let given = values.len();
+        if given > wanted.len() {
+            return Err(CallError::bad_arguments(format!(
+                "{method} takes {} arguments ({}), not {given}",
+                wanted.len(),
+                wanted.join(", ")
+            )));
+        }
+        Ok(Self { method, wanted, given, values: values.into_iter() })
+    }
+
+    fn next(&mut self) -> Result<(&'static str, Value), CallError> {
+        let name = self.wanted.get(self.taken()).copied().unwrap_or("argument");
+        match self.values.next() {
+            Some(value) => Ok((name, value)),
+            None => Err(CallError::bad_arguments(format!(
+                "{} needs the argument {name}; it takes {} ({})",
+                self.method,
+                self.wanted.len(),
+                self.wanted.join(", ")
+            ))),
+        }
+    }
+
+    fn taken(&self) -> usize {
+        self.given - self.values.len()
+    }
+
+    /// The next argument, a string.
+    ///
+    /// # Errors
+    /// It is missing or not a string.
+    pub fn string(&mut self) -> Result<String, CallError> {
+        let (name, value) = self.next()?;
+        text(value).map_err(|kind| wrong_type(name, "a string", kind))
+    }
+
+    /// The next argument, a list of URNs: at least one.
+    ///
+    /// # Errors
+    /// It is missing, not a list of strings, empty or too long.
+    pub fn urns(&mut self) -> Result<Vec<String>, CallError> {
+        let (name, value) = self.next()?;
+        let Value::Array(values) = value else {
+            return Err(wrong_type(name, "a list of URNs", kind(&value)));
+        };
+        if values.is_empty() {
+            return Err(CallError::bad_arguments(format!(
+                "{name} is empty; give one slice URN, or the URNs of slivers of one slice"
+            )));
+        }
+        if values.len() > MAX_URNS {
+            return Err(CallError::bad_arguments(format!(
+                "{name} holds {} URNs; {MAX_URNS} at most",
+                values.len()
+            )));
+        }
+        values
+            .into_iter()
+            .map(|value| text(value).map_err(|kind| wrong_type(name, "a list of strings", kind)))
+            .collect()
+    }
+
+    /// The next argument, a list of credentials: structs of `geni_type`, `geni_version` and `geni_value`.
+    /// A plain string is taken as a geni_sfa credential.
+    ///
+    /// # Errors
+    /// It is missing, not a list, or an element is neither a struct with those members nor a string.
+    pub fn credentials(&mut self) -> Result<Vec<CredentialText>, CallError> {
+        let (name, value) = self.next()?;
+        let Value::Array(values) = value else {
+            return Err(wrong_type(name, "a list of credentials", kind(&value)));
+        };
+        if values.len() > MAX_CREDENTIALS {
+            return Err(CallError::bad_arguments(format!(
+                "{name} holds {} credentials; {MAX_CREDENTIALS} at most",
+                values.len()
+            )));
+        }
+        values.into_iter().map(credential).collect()
+    }
+
+    /// The next argument, the options.
+    ///
+    /// # Errors
+    /// It is missing or not a struct. A caller that wants to speak for somebody else is refused: falling back
+    /// to the caller's own rights would do something else than was asked for.
+    pub fn options(&mut self) -> Result<Options, CallError> {
+        let (name, value) = self.next()?;
+        match value {
+            Value::Struct(members) if members.contains_key("geni_speaking_for") => Err(CallError::forbidden(
+                "option geni_speaking_for: this aggregate does not accept speaks-for credentials; call as yourself",
+            )),
+            Value::Struct(members) => Ok(Options(members)),
+            other => Err(wrong_type(name, "a struct", kind(&other))),
+        }
+    }
+}
+
+/// The `options` struct; what a call does not ask for is never looked at.
+pub struct Options(BTreeMap<String, Value>);
+
+impl Options {
+    /// No options at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// A boolean option; absent is false.
+    ///
+    /// # Errors
+    /// It is there, but not a boolean.
+    pub fn flag(&self, name: &str) -> Result<bool, CallError> {
+        match self.0.get(name) {
+            None | Some(Value::Nil) => Ok(false),
+            Some(Value::Boolean(flag)) => Ok(*flag),
+            Some(Value::Integer(0)) => Ok(false),
+            Some(Value::Integer(1)) => Ok(true),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
+            Some(Value::String(text)) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
+            Some(other) => Err(wrong_type(&format!("option {name}"), "a boolean", kind(other))),
+        }
+    }
+
+    /// A string option; absent and empty are None.
+    ///
+    /// # Errors
+    /// It is there, but not a string.
+    pub fn string(&self, name: &str) -> Result<Option<String>, CallError> {
+        match self.0.get(name) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(value) => {
+                let text = text(value.clone())
+                    .map_err(|kind| wrong_type(&format!("option {name}"), "a string", kind))?;
+                Ok(Some(text).filter(|text| !text.is_empty()))
+            }
+        }
+    }
+
+    /// A date option.
+    ///
+    /// # Errors
+    /// It is there, but not a date.
+    pub fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, CallError> {
+        if let Some(Value::DateTime(_)) = self.0.get(name) {
+            return Err(wrong_type(
+                &format!("option {name}"),
+                "a string such as 2030-01-31T12:00:00Z",
+                "dateTime.iso8601",
+            ));
+        }
+        self.string(name)?
+            .map(|text| {
+                time::parse(&text)
+                    .map_err(|error| CallError::bad_arguments(format!("option {name}: {error}")))
+            })
+            .transpose()
+    }
+
+    /// `geni_rspec_version`, which must be there and name GENI 3.
+    ///
+    /// # Errors
+    /// geni_code 1 when it or a member is missing, 4 when it is another version.
+    pub fn rspec_version(&self) -> Result<(), CallError> {
+        let option = "geni_rspec_version";
+        let members = match self.0.get(option) {
+            Some(Value::Struct(members)) => members,
+            Some(other) => {
+                return Err(wrong_type(
+                    &format!("option {option}"),
+                    "a struct of type and version",
+                    kind(other),
+                ));
+            }
+            None => {
+                return Err(CallError::bad_arguments(format!(
+                    "option {option} is required: a struct of type \"GENI\" and version \"3\""
+                )));
+            }
+        };
+        let member = |name: &str| match members.get(name) {
+            Some(Value::String(text)) => Ok(text.trim().to_owned()),
+            Some(Value::Integer(number)) => Ok(number.to_string()),
+            Some(other) => Err(wrong_type(&format!("{option}.{name}"), "a string", kind(other))),
+            None => Err(CallError::bad_arguments(format!("option {option} has no member {name}"))),
+        };
+        let (rspec_type, version) = (member("type")?, member("version")?);
+        if rspec_type.eq_ignore_ascii_case("GENI") && version == "3" {
+            Ok(())
+        } else {
+            Err(CallError::bad_version(format!(
+                "RSpec type {rspec_type:?} version {version:?} is not spoken here; GENI 3 is"
+            )))
+        }
+    }
+
+    /// `geni_users`: who may log in; None when absent.
+    ///
+    /// # Errors
+    /// It is there, but not a list of structs with a `urn` and a list `keys`.
+    pub fn users(&self) -> Result<Option<Vec<User>>, CallError> {
+        let option = "geni_users";
+        let values = match self.0.get(option) {
+            None | Some(Value::Nil) => return Ok(None),
+            Some(Value::Array(values)) => values,
+            Some(other) => {
+                return Err(wrong_type(&format!("option {option}"), "a list of structs", kind(other)));
+            }
+        };
+        values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| {
+                let here = format!("{option}[{index}]");
+                let Value::Struct(members) = value else {
+                    return Err(wrong_type(&here, "a struct of urn and keys", kind(value)));
+                };
+                let urn = match members.get("urn") {
+                    Some(value) => text(value.clone())
+                        .map_err(|kind| wrong_type(&format!("{here}.urn"), "a string", kind))?,
+                    None => return Err(CallError::bad_arguments(format!("{here} has no member urn"))),
+                };
+                let keys = match members.get("keys") {
+                    Some(Value::Array(keys)) => keys
+                        .iter()
+                        .map(|key| {
+                            text(key.clone()).map_err(|kind| {
+                                wrong_type(&format!("{here}.keys"), "a list of strings", kind)
+                            })
+                        })
+                        .collect::<Result<Vec<_>, _>>()?,
+                    Some(other) => {
+                        return Err(wrong_type(&format!("{here}.keys"), "a list of strings", kind(other)));
+                    }
+                    None => return Err(CallError::bad_arguments(format!("{here} has no member keys"))),
+                };
+                User::new(&urn, keys).map_err(|error| CallError::bad_arguments(format!("{here}: {error}")))
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map(Some)
+    }
+
+    /// Whether an option is there at all.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+}
+
+fn credential(value: Value) -> Result<CredentialText, CallError> {
+    match value {
+        Value::Struct(mut members) => {
+            let mut member = |name: &str| match members.remove(name) {
+                Some(value) => {
+                    text(value).map_err(|kind| wrong_type(&format!("credentials: {name}"), "a string", kind))
+                }
+                None => Err(CallError::bad_arguments(format!(
+                    "a credential has no member {name}; it must be a struct of geni_type, geni_version and geni_value"
+                ))),
+            };
+            let (kind, xml) = (member("geni_type")?, member("geni_value")?);
+            Ok(CredentialText { kind, xml })
+        }
+        Value::String(xml) => Ok(CredentialText { kind: "geni_sfa".to_owned(), xml }),
+        other => Err(wrong_type("credentials", "a list of structs", kind(&other))),
+    }
+}
+
+/// A string, also from base64 (which some clients send for text they read from a file).
+fn text(value: Value) -> Result<String, &'static str> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Base64(bytes) => String::from_utf8(bytes).map_err(|_| "base64 of something that is not UTF-8"),
+        other => Err(kind(&other)),
+    }
+}
+
+fn wrong_type(what: &str, wanted: &str, found: &str) -> CallError {
+    CallError::bad_arguments(format!("{what} must be {wanted}, not {found}"))
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Integer(_) | Value::Long(_) => "an integer",
+        Value::Boolean(_) => "a boolean",
+        Value::String(_) => "a string",
+        Value::Double(_) => "a double",
+        Value::DateTime(_) => "a dateTime.iso8601",
+        Value::Base64(_) => "base64",
+        Value::Struct(_) => "a struct",
+        Value::Array(_) => "an array",
+        _ => "nil",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(members: &[(&str, Value)]) -> Options {
+        Options(members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect())
+    }
+
+    fn string(text: &str) -> Value {
+        Value::String(text.to_owned())
+    }
+
+    #[test]
+    fn flags_are_read_in_all_spellings() {
+        for (value, expected) in [
+            (Value::Boolean(true), true),
+            (Value::Integer(0), false),
+            (Value::Integer(1), true),
+            (string("True"), true),
+            (string("false"), false),
+            (Value::Nil, false),
+        ] {
+            assert_eq!(options(&[("x", value)]).flag("x").unwrap(), expected);
+        }
+        assert!(options(&[("x", string("maybe"))]).flag("x").is_err());
+        assert!(!options(&[]).flag("x").unwrap());
+    }
+
+    #[test]
+    fn the_rspec_version_is_needed_and_must_be_known() {
+        let version = |members: &[(&str, Value)]| {
+            options(&[("geni_rspec_version", Value::Struct(options(members).0))]).rspec_version()
+        };
+        assert!(version(&[("type", string(" geni ")), ("version", Value::Integer(3))]).is_ok());
+        assert_eq!(
+            version(&[("type", string("GENI")), ("version", string("2"))]).unwrap_err().geni_code(),
+            4
+        );
+        assert_eq!(version(&[("type", string("GENI"))]).unwrap_err().geni_code(), 1);
+        assert_eq!(options(&[]).rspec_version().unwrap_err().geni_code(), 1);
+    }
+
+    #[test]
+    fn missing_and_surplus_arguments_are_named() {
+        let names: &[&str] = &["slice_urn", "credentials", "options"];
+        let mut few = Arguments::new("Shutdown", names, vec![string("x")]).unwrap();
+        few.string().unwrap();
+        assert!(few.credentials().unwrap_err().to_string().contains("credentials"));
+        assert!(Arguments::new("Shutdown", names, vec![Value::Nil; 4]).is_err());
+    }
+
+    #[test]
+    fn credentials_come_as_structs_strings_or_base64() {
+        let sfa = Value::Struct(
+            [
+                ("geni_type", string("geni_sfa")),
+                ("geni_version", string("3")),
+                ("geni_value", Value::Base64(b"<x/>".to_vec())),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        );
+        let read = |value| {
+            Arguments::new("Status", &["credentials"], vec![Value::Array(vec![value])]).unwrap().credentials()
+        };
+        assert_eq!(read(sfa).unwrap()[0].xml, "<x/>");
+        assert_eq!(read(string("<y/>")).unwrap()[0].kind, "geni_sfa");
+        assert!(read(Value::Integer(5)).is_err());
+        assert!(read(Value::Struct(BTreeMap::new())).is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! HTTP/1.1 around the calls: bodies with a bound, gzip both ways, plain answers for what is not a call.
+
+use bytes::{Buf, Bytes, BytesMut};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+};
+use hyper::{Request, StatusCode};
+use std::io::{Read, Write};
+use std::time::Duration;
+
+/// What every request is answered with.
+pub type Response = hyper::Response<Full<Bytes>>;
+
+/// Answers shorter than this are not worth compressing.
+const GZIP_FROM: usize = 1024;
+
+/// Why a body was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyRefusal {
+    /// More bytes than allowed, before or after decompression.
+    #[error("the request is larger than {0} bytes, the most this service reads")]
+    TooLarge(usize),
+    /// The body did not arrive in time.
+    #[error("the request's body took too long")]
+    TooSlow,
+    /// The connection broke, or the chunks did.
+    #[error("the request's body could not be read")]
+    Broken,
+    /// Not valid gzip.
+    #[error("the request's body is not the gzip it claims to be")]
+    NotGzip,
+    /// An encoding other than gzip and identity.
+    #[error("the request's Content-Encoding is not known here; gzip and identity are")]
+    Encoding,
+}
+
+impl BodyRefusal {
+    /// The HTTP answer for it. The connection ends with it, since the rest of the body may still be coming.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let status = match self {
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken | Self::NotGzip => StatusCode::BAD_REQUEST,
+            Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        };
+        let mut response = text(status, &format!("{self}\n"));
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+    }
+}
+
+/// Reads the body of a request: at most `limit` bytes on the wire and after decompression, within `time`.
+///
+/// # Errors
+/// [`BodyRefusal`].
+pub async fn body(request: Request<Incoming>, limit: usize, time: Duration) -> Result<Bytes, BodyRefusal> {
+    let zipped = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None => false,
+        Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
+        Some(encoding)
+            if encoding.eq_ignore_ascii_case(b"gzip") || encoding.eq_ignore_ascii_case(b"x-gzip") =>
+        {
+            true
+        }
+        Some(_) => return Err(BodyRefusal::Encoding),
+    };
+    let body = tokio::time::timeout(time, collect(request.into_body(), limit))
+        .await
+        .map_err(|_| BodyRefusal::TooSlow)??;
+    if !zipped {
+        return Ok(body);
+    }
+    let unpack = move || {
+        let mut plain = Vec::new();
+        // One byte more than allowed tells "too large" from "just fits" without unpacking the rest.
+        GzDecoder::new(body.reader())
+            .take(limit as u64 + 1)
+            .read_to_end(&mut plain)
+            .map_err(|_| BodyRefusal::NotGzip)?;
+        if plain.len() > limit { Err(BodyRefusal::TooLarge(limit)) } else { Ok(Bytes::from(plain)) }
+    };
+    tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))
+}
+
+async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyRefusal> {
+    let announced = hyper::body::Body::size_hint(&body).upper();
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(BodyRefusal::TooLarge(limit));
+    }
+    let mut collected = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| BodyRefusal::Broken)?.into_data() else { continue };
+        if collected.len() + data.len() > limit {
+            return Err(BodyRefusal::TooLarge(limit));
+        }
+        if collected.is_empty() && announced == Some(data.len() as u64) {
+            return Ok(data);
+        }
+        collected.extend_from_slice(&data);
+    }
+    Ok(collected.freeze())
+}
+
+/// Whether the client takes gzip.
+#[must_use]
+pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|item| {
+            let mut parts = item.split(';').map(str::trim);
+            let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip") || name == "*");
+            let refused = parts
+                .any(|p| p.strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()).is_some_and(|q| q <= 0.0));
+            named && !refused
+        })
+}
+
+/// An XML-RPC answer, compressed when the client takes that and it is worth it.
+#[must_use]
+pub fn xml(document: String, zipped: bool) -> Response {
+    let mut packed = None;
+    if zipped && document.len() >= GZIP_FROM {
+        let mut encoder = GzEncoder::new(Vec::with_capacity(document.len() / 4), Compression::fast());
+        // Writing to memory does not fail; if it ever did, the plain document is as good an answer.
+        packed = encoder.write_all(document.as_bytes()).and_then(|()| encoder.finish()).ok();
+    }
+    let encoded = packed.is_some();
+    let body = packed.map_or_else(|| Bytes::from(document), Bytes::from);
+    let mut response = hyper::Response::new(Full::new(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    if encoded {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+/// A short answer in plain text.
+#[must_use]
+pub fn text(status: StatusCode, message: &str) -> Response {
+    let mut response = hyper::Response::new(Full::new(Bytes::copy_from_slice(message.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// The answer to anything but POST.
+#[must_use]
+pub fn method_not_allowed() -> Response {
+    let mut response =
+        text(StatusCode::METHOD_NOT_ALLOWED, "this is the GENI AM API: XML-RPC calls are sent with POST\n");
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_used_only_when_asked_for() {
+        let headers = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(value));
+            headers
+        };
+        assert!(accepts_gzip(&headers("deflate, gzip;q=0.5")));
+        assert!(accepts_gzip(&headers("*")));
+        assert!(!accepts_gzip(&headers("gzip;q=0")));
+        assert!(!accepts_gzip(&headers("deflate")));
+        assert!(!accepts_gzip(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn long_answers_are_compressed_short_ones_not() {
+        assert!(xml("x".repeat(5000), true).headers().contains_key(CONTENT_ENCODING));
+        assert!(!xml("x".repeat(5000), false).headers().contains_key(CONTENT_ENCODING));
+        assert!(!xml("x".repeat(50), true).headers().contains_key(CONTENT_ENCODING));
+    }
+}

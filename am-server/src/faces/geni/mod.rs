@@ -1,0 +1,173 @@
+//! The GENI face: XML-RPC over HTTP/1.1 over mutual TLS.
+//!
+//! One task per connection. A connection first shows its certificate ([`tls`]), then speaks HTTP
+//! ([`http`]); a request's body is decoded ([`xmlrpc`]), its arguments are given their types
+//! ([`arguments`]), the call is carried out, and the answer is put into the return struct ([`reply`]).
+//! The API versions ([`version`]) only say which calls exist where and how a few members look.
+
+pub mod arguments;
+pub mod http;
+pub mod methods;
+pub mod reply;
+pub mod tls;
+pub mod version;
+pub mod xmlrpc;
+
+use crate::aggregate::Aggregate;
+use crate::aggregate::caller::Caller;
+use credentials::Identity;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, info, warn};
+
+/// Bounds on what one connection may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Largest request body in bytes, also after decompression.
+    pub body: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Longest time for a handshake, for a request's headers, and for its body.
+    pub request: Duration,
+    /// Longest time without a request.
+    pub idle: Duration,
+}
+
+/// The listening face.
+pub struct Face {
+    aggregate: Arc<Aggregate>,
+    acceptor: TlsAcceptor,
+    limits: Limits,
+}
+
+impl Face {
+    /// A face for `aggregate` with this server configuration of TLS.
+    #[must_use]
+    pub fn new(aggregate: Arc<Aggregate>, tls: Arc<rustls::ServerConfig>, limits: Limits) -> Self {
+        Self { aggregate, acceptor: TlsAcceptor::from(tls), limits }
+    }
+
+    /// Serves until `stop` turns true, then lets requests under way finish.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let mut connections = JoinSet::new();
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Ok(place) = place else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    let (face, stop) = (Arc::clone(&self), stop.clone());
+                    connections.spawn(async move {
+                        face.connection(socket, peer, stop).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, mostly: wait for connections to end rather than spin.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(listener);
+        if tokio::time::timeout(self.limits.request, async {
+            while connections.join_next().await.is_some() {}
+        })
+        .await
+        .is_err()
+        {
+            info!(left = connections.len(), "stopping although some requests are still under way");
+        }
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        // Small answers must not wait for an acknowledgement of the handshake's last packet.
+        let _ = socket.set_nodelay(true);
+        let handshake = tokio::time::timeout(self.limits.request, self.acceptor.accept(socket)).await;
+        let stream = match handshake {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake refused"),
+            Err(_) => return debug!(%peer, "TLS handshake took too long"),
+        };
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let identity = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.now()) {
+            Ok(identity) => Arc::new(identity),
+            Err(error) => return info!(%peer, %error, "client certificate refused"),
+        };
+        let service = service_fn(|request| {
+            let (face, identity) = (Arc::clone(&self), Arc::clone(&identity));
+            async move { Ok::<_, std::convert::Infallible>(face.request(request, identity, peer).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle)
+            .max_headers(64)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            _ = stopping => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%peer, %error, "connection ended early");
+        }
+    }
+
+    async fn request(
+        &self,
+        request: hyper::Request<hyper::body::Incoming>,
+        identity: Arc<Identity>,
+        peer: SocketAddr,
+    ) -> http::Response {
+        // A resumed or long-lived connection must not outlive the certificate it was opened with.
+        if identity.expires <= self.aggregate.now() {
+            return http::text(hyper::StatusCode::FORBIDDEN, "the client certificate has expired\n");
+        }
+        let Some(version) = version::Version::at(request.uri().path()) else {
+            return http::text(
+                hyper::StatusCode::NOT_FOUND,
+                "nothing here; the GENI AM API is at /am/3.0 (version 3) and /am/4.0 (version 4 draft)\n",
+            );
+        };
+        if request.method() != hyper::Method::POST {
+            return http::method_not_allowed();
+        }
+        let zipped = http::accepts_gzip(request.headers());
+        let body = match http::body(request, self.limits.body, self.limits.request).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.into_response(),
+        };
+        let caller = Caller::new(identity, peer);
+        let answer = methods::answer(&self.aggregate, version, caller, body).await;
+        http::xml(answer, zipped)
+    }
+}

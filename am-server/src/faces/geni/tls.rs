@@ -1,0 +1,164 @@
+//! Mutual TLS: who may connect, and the alerts for those who may not.
+//!
+//! The client certificate is the only source of a caller's identity (AM API v3, authentication). Clients
+//! look for two alerts: 45 (certificate_expired) and 48 (unknown_ca), so the reasons a chain fails are
+//! mapped to the errors that make rustls send them.
+
+use chrono::{DateTime, Utc};
+use credentials::{Certificate, ChainError, Identity, TrustRoots};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the TLS side cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsSetupError {
+    /// A PEM file could not be read.
+    #[error("{file}: {source}")]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// The certificate file holds no certificate.
+    #[error("{0}: it holds no certificate")]
+    NoCertificate(PathBuf),
+    /// Certificate and key do not fit, or rustls refuses them.
+    #[error("server certificate and key cannot be used: {0}")]
+    Rustls(#[from] Error),
+}
+
+/// The server side of TLS: our certificate, and `roots` as the judges of the clients'.
+///
+/// # Errors
+/// [`TlsSetupError`] when a file cannot be read or certificate and key do not fit together.
+pub fn server_config(
+    certificate: &Path,
+    key: &Path,
+    roots: Arc<TrustRoots>,
+) -> Result<Arc<ServerConfig>, TlsSetupError> {
+    let pem = |file: &Path| {
+        let file = file.to_owned();
+        move |source| TlsSetupError::Pem { file, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem(certificate))?;
+    if chain.is_empty() {
+        return Err(TlsSetupError::NoCertificate(certificate.to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = Arc::new(ClientVerifier::new(roots, &provider));
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    // Clients that open a connection per call save the certificate exchange by resuming.
+    config.session_storage = ServerSessionMemoryCache::new(4096);
+    Ok(Arc::new(config))
+}
+
+/// Why a client's certificate is refused.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClientRefusal {
+    /// It cannot be read.
+    #[error("the client certificate cannot be read: {0}")]
+    Unreadable(#[from] credentials::CertificateError),
+    /// It does not lead to a trusted root, or names nobody.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}
+
+/// Who the client is, from the chain it showed.
+///
+/// # Errors
+/// [`ClientRefusal`].
+pub fn identity(
+    roots: &TrustRoots,
+    chain: &[CertificateDer<'_>],
+    now: DateTime<Utc>,
+) -> Result<Identity, ClientRefusal> {
+    let chain = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    Ok(roots.verify_chain(&chain, now)?)
+}
+
+/// Judges client certificates by the rules of GENI chains rather than those of the web.
+#[derive(Debug)]
+struct ClientVerifier {
+    roots: Arc<TrustRoots>,
+    subjects: Vec<DistinguishedName>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ClientVerifier {
+    fn new(roots: Arc<TrustRoots>, provider: &CryptoProvider) -> Self {
+        let subjects = roots.subjects().into_iter().map(DistinguishedName::from).collect();
+        Self { roots, subjects, algorithms: provider.signature_verification_algorithms }
+    }
+}
+
+impl ClientCertVerifier for ClientVerifier {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &self.subjects
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let now = i64::try_from(now.as_secs())
+            .ok()
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0))
+            .ok_or(Error::FailedToGetCurrentTime)?;
+        let chain: Vec<_> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
+        match identity(&self.roots, &chain, now) {
+            Ok(_) => Ok(ClientCertVerified::assertion()),
+            Err(error) => Err(Error::InvalidCertificate(alert_for(error))),
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// The certificate error whose alert tells the client what is wrong.
+fn alert_for(refusal: ClientRefusal) -> CertificateError {
+    match refusal {
+        ClientRefusal::Unreadable(_) => CertificateError::BadEncoding,
+        ClientRefusal::Chain(ChainError::Expired { .. }) => CertificateError::Expired,
+        ClientRefusal::Chain(ChainError::NotYetValid { .. }) => CertificateError::NotValidYet,
+        ClientRefusal::Chain(ChainError::UnknownAuthority { .. }) => CertificateError::UnknownIssuer,
+        ClientRefusal::Chain(other) => CertificateError::Other(OtherError(Arc::new(other))),
+    }
+}

@@ -1,0 +1,16 @@
+//! A GENI aggregate manager: experimenters' tools speak the AM API to it, compute drivers make the machines.
+//!
+//! The way of a call, from the wire to the disk: [`faces::geni`] takes it off TLS, HTTP and XML-RPC and gives its
+//! arguments their types; [`aggregate`] admits it and carries it out as one transaction on the slice;
+//! [`reconcile`] later makes the clouds match, step by step as [`plan`] says. [`service`] puts these together from
+//! a [`config`], and [`cli`] is what an operator types.
+
+pub mod aggregate;
+pub mod cli;
+pub mod config;
+pub mod development;
+pub mod faces;
+pub mod plan;
+pub mod reconcile;
+pub mod service;
+pub mod time;

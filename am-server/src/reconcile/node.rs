@@ -1,0 +1,302 @@
+//! One node: its instance is brought a step nearer to what the sliver wants.
+
+use super::{Reconciler, act, addresses, detail};
+use crate::aggregate::grant::{Grant, NodeGrant};
+use crate::aggregate::inventory::Cloud;
+use crate::aggregate::manifest::InstanceDetail;
+use crate::plan::{self, Built, Modify, Next, Wanted};
+use drivers::{
+    CreateInstance, DriverError, Instance as Machine, InstanceAction, InstanceState, ProfileChoice,
+};
+use rspec::{Guarantee, Node};
+use state::{Configuration, Instance, Phase, Power, Revision, Sighting, Sliver};
+use tracing::{info, warn};
+
+/// What one step needs to know.
+struct Job<'a> {
+    sliver: &'a Sliver,
+    cloud: &'a Cloud,
+    grant: &'a NodeGrant,
+    user_data: &'a str,
+    target: &'a Built,
+    power: Power,
+    revision: Revision,
+    /// What was noted of the instance before, if it was ever seen.
+    noted: Option<InstanceDetail>,
+}
+
+impl Job<'_> {
+    /// How much of what was wanted is done already.
+    fn done(&self) -> Revision {
+        self.sliver.instance.as_ref().map(|instance| instance.done).unwrap_or_default()
+    }
+
+    fn sighting(&self, phase: Phase, done: Revision, noted: &InstanceDetail) -> Sighting {
+        Sighting {
+            sliver: self.sliver.urn.clone(),
+            instance: Some(Instance { phase, done, detail: detail(noted) }),
+            error: None,
+        }
+    }
+
+    /// Given up: nothing that is wanted now will be tried again.
+    fn failed(&self, reason: String) -> Sighting {
+        warn!(sliver = %self.sliver.urn, driver = self.cloud.name, reason, "sliver failed");
+        let detail = self.noted.as_ref().map(detail).unwrap_or_default();
+        Sighting {
+            sliver: self.sliver.urn.clone(),
+            instance: Some(Instance { phase: Phase::Failed, done: self.revision, detail }),
+            error: Some(reason),
+        }
+    }
+
+    /// As before, with a word on what it waits for.
+    fn waiting(&self, reason: String) -> Sighting {
+        Sighting {
+            sliver: self.sliver.urn.clone(),
+            instance: self.sliver.instance.clone(),
+            error: Some(reason),
+        }
+    }
+
+    /// What an error of the driver means for the sliver.
+    fn refused(&self, error: DriverError) -> Sighting {
+        match error {
+            DriverError::Invalid { .. } | DriverError::Unsupported { .. } | DriverError::Conflict { .. } => {
+                self.failed(error.to_string())
+            }
+            DriverError::Backend { .. } if !error.is_retryable() => self.failed(error.to_string()),
+            // It moved meanwhile, or there is no room, or the driver is down: what to do shows the next time.
+            DriverError::WrongState { .. } | DriverError::NotFound { .. } => {
+                Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
+            }
+            other => self.waiting(format!("waiting for the cloud: {other}")),
+        }
+    }
+}
+
+impl Reconciler {
+    /// Takes the next step for a node that is to be there. None when nothing can be said.
+    pub(super) async fn work_on_node(
+        &self,
+        sliver: &Sliver,
+        power: Power,
+        configuration: &Configuration,
+        revision: Revision,
+    ) -> Option<Sighting> {
+        let Ok(Grant::Node(grant)) = Grant::of(configuration) else {
+            warn!(sliver = %sliver.urn, "its stored configuration cannot be read");
+            return None;
+        };
+        let inventory = self.aggregate.inventory();
+        let noted = InstanceDetail::of(sliver);
+        // A move to another driver begins where the instance is.
+        let home = noted.as_ref().map_or(grant.driver.as_str(), |noted| noted.built.driver.as_str());
+        let cloud = inventory.cloud(home).or_else(|| inventory.cloud(&grant.driver))?;
+        let node = Node::from_fragment(&configuration.rspec).ok()?;
+        let user_data = plan::user_data(&node, &grant).ok()?;
+        let target = Built::of(&grant, &user_data);
+        let job = Job {
+            sliver,
+            cloud,
+            grant: &grant,
+            user_data: &user_data,
+            target: &target,
+            power,
+            revision,
+            noted,
+        };
+        let machine = match self.find(sliver, cloud).await? {
+            Ok(machine) => machine,
+            Err(error) => return Some(job.refused(error)),
+        };
+        Some(self.step(&job, machine).await)
+    }
+
+    /// Stops the instance of a slice that is shut down.
+    pub(super) async fn halt_node(&self, sliver: &Sliver) -> Option<Sighting> {
+        let noted = InstanceDetail::of(sliver)?;
+        let inventory = self.aggregate.inventory();
+        let cloud = inventory.cloud(&noted.built.driver)?;
+        let seen = |phase| {
+            let done = sliver.instance.as_ref().map(|instance| instance.done).unwrap_or_default();
+            Sighting {
+                sliver: sliver.urn.clone(),
+                instance: Some(Instance { phase, done, detail: detail(&noted) }),
+                error: sliver.error.clone(),
+            }
+        };
+        let Ok(machine) = self.find(sliver, cloud).await? else { return None };
+        let Some(machine) = machine else { return Some(seen(Phase::Stopped)) };
+        match cloud.driver.instance_states().step(&machine.state, &InstanceState::Stopped) {
+            drivers::Step::Done => Some(seen(Phase::Stopped)),
+            drivers::Step::Act(InstanceAction::Stop) => {
+                let id = &machine.id;
+                let _ = self
+                    .ask(cloud, |driver| async move { act(&*driver, id, InstanceAction::Stop).await })
+                    .await?;
+                Some(seen(Phase::Busy))
+            }
+            drivers::Step::Wait => Some(seen(Phase::Busy)),
+            // What cannot be stopped without being destroyed is kept: it may be evidence.
+            drivers::Step::Act(_) | drivers::Step::Impossible => Some(seen(Phase::Failed)),
+        }
+    }
+
+    /// The sliver's instance at this cloud, if there is one that is not finished.
+    async fn find(&self, sliver: &Sliver, cloud: &Cloud) -> Option<Result<Option<Machine>, DriverError>> {
+        let token = self.token(&sliver.urn);
+        let found = self.ask(cloud, |driver| async move { driver.instance_named(&token).await }).await?;
+        Some(found.map(|machine| machine.filter(|machine| machine.state != InstanceState::Finish)))
+    }
+
+    async fn step(&self, job: &Job<'_>, machine: Option<Machine>) -> Sighting {
+        let done = job.done();
+        let was_there = job.noted.as_ref().is_some_and(|noted| noted.built == *job.target);
+        if machine.is_none() && was_there && done.configuration == job.revision.configuration {
+            return job.failed(format!(
+                "its instance vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
+                crate::time::format(self.now())
+            ));
+        }
+        // One that was created although no answer came is taken for what it says it is.
+        let built = match (&job.noted, &machine) {
+            (Some(noted), _) => noted.built.clone(),
+            (None, Some(machine)) => as_found(job, machine),
+            (None, None) => job.target.clone(),
+        };
+        let reboot_due = job.noted.as_ref().is_some_and(|noted| noted.reboot_due);
+        let wanted = Wanted {
+            target: job.target,
+            power: job.power,
+            restart: reboot_due || (done.configuration > 0 && done.restarts != job.revision.restarts),
+            may_reboot: job.grant.preserve.is_none_or(|promised| promised < Guarantee::DynamicState),
+        };
+        let driver = &job.cloud.driver;
+        let next =
+            plan::next(machine.as_ref(), &built, &wanted, driver.capabilities(), driver.instance_states());
+        let noted = |machine: &Machine, built: Built, reboot_due| InstanceDetail {
+            id: machine.id.clone(),
+            name: machine.name.clone(),
+            addresses: addresses(machine),
+            built,
+            reboot_due,
+        };
+        match (next, machine) {
+            (Next::Create, _) => self.create(job, done).await,
+            (Next::Stuck(reason), _) => job.failed(reason),
+            (Next::Settled, Some(machine)) => {
+                let phase =
+                    if machine.state == InstanceState::Running { Phase::Running } else { Phase::Stopped };
+                job.sighting(phase, job.revision, &noted(&machine, built, false))
+            }
+            (Next::Wait, Some(machine)) => {
+                job.sighting(Phase::Busy, done, &noted(&machine, built, reboot_due))
+            }
+            (Next::Act(action), Some(machine)) => {
+                let id = &machine.id;
+                info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = id, %action, "next step");
+                match self.ask(job.cloud, |driver| async move { act(&*driver, id, action).await }).await {
+                    None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+                    Some(Err(error)) => job.refused(error),
+                    Some(Ok(after)) => {
+                        let rebooted = action == InstanceAction::Reboot;
+                        let done = Revision {
+                            restarts: if rebooted { job.revision.restarts } else { done.restarts },
+                            ..done
+                        };
+                        let after = after.unwrap_or(machine);
+                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due && !rebooted))
+                    }
+                }
+            }
+            (Next::Modify { modify, then_reboot }, Some(machine)) => {
+                info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
+                match self.modify(job, &machine, modify).await {
+                    None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+                    Some(Err(error)) => job.refused(error),
+                    Some(Ok(after)) => {
+                        let built = modified(&built, job.target, modify);
+                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due || then_reboot))
+                    }
+                }
+            }
+            // The plan asks for nothing but a creation where there is no instance.
+            (Next::Settled | Next::Wait | Next::Act(_) | Next::Modify { .. }, None) => {
+                job.waiting("waiting for the cloud".to_owned())
+            }
+        }
+    }
+
+    async fn create(&self, job: &Job<'_>, done: Revision) -> Sighting {
+        let inventory = self.aggregate.inventory();
+        let Some(cloud) = inventory.cloud(&job.grant.driver) else {
+            return job.failed(format!("driver {} is not configured any more", job.grant.driver));
+        };
+        let mut request = CreateInstance::new(self.token(&job.sliver.urn), &job.grant.image);
+        request.realm_id = Some(job.grant.realm.clone());
+        request.hardware_profile_id = Some(job.grant.profile.clone());
+        request.user_data = Some(job.user_data.to_owned());
+        info!(sliver = %job.sliver.urn, driver = cloud.name, name = request.name, "creating an instance");
+        match self.ask(cloud, |driver| async move { driver.create_instance(&request).await }).await {
+            None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+            Some(Err(error)) => job.refused(error),
+            Some(Ok(machine)) => {
+                let noted = InstanceDetail {
+                    id: machine.id.clone(),
+                    name: machine.name.clone(),
+                    addresses: addresses(&machine),
+                    built: job.target.clone(),
+                    reboot_due: false,
+                };
+                // A fresh instance has nothing to be restarted for.
+                let done = Revision { restarts: job.revision.restarts, users: job.revision.users, ..done };
+                job.sighting(Phase::Busy, done, &noted)
+            }
+        }
+    }
+
+    async fn modify(
+        &self,
+        job: &Job<'_>,
+        machine: &Machine,
+        modify: Modify,
+    ) -> Option<Result<Machine, DriverError>> {
+        let id = machine.id.as_str();
+        self.ask(job.cloud, |driver| async move {
+            match modify {
+                Modify::Resize => {
+                    let choice = ProfileChoice { id: job.grant.profile.clone(), values: Default::default() };
+                    driver.resize_instance(id, &choice).await
+                }
+                Modify::SetUserData => driver.set_user_data(id, Some(job.user_data)).await,
+                Modify::Rebuild => driver.rebuild_instance(id, &job.grant.image).await,
+                // A replacement is planned as destruction and creation.
+                Modify::Replace => driver.instance(id).await,
+            }
+        })
+        .await
+    }
+}
+
+/// What an instance that was never noted was built as, as far as the cloud tells.
+fn as_found(job: &Job<'_>, machine: &Machine) -> Built {
+    let user_data = machine.user_data.as_deref().unwrap_or(job.user_data);
+    let grant = NodeGrant {
+        realm: machine.realm_id.clone(),
+        image: machine.image_id.clone(),
+        profile: machine.hardware_profile.id.clone(),
+        ..job.grant.clone()
+    };
+    Built::of(&grant, user_data)
+}
+
+/// What an instance is built as after one modification.
+fn modified(built: &Built, target: &Built, modify: Modify) -> Built {
+    match modify {
+        Modify::Resize => Built { profile: target.profile.clone(), ..built.clone() },
+        Modify::SetUserData => Built { user_data: target.user_data.clone(), ..built.clone() },
+        Modify::Rebuild => Built { image: target.image.clone(), ..built.clone() },
+        Modify::Replace => built.clone(),
+    }
+}

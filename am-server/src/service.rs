@@ -1,0 +1,225 @@
+//! The service put together: configuration, trust, store, drivers, aggregate, face and reconciler.
+
+use crate::aggregate::inventory::Cloud;
+use crate::aggregate::{Aggregate, StartError};
+use crate::config::{Config, DriverSection};
+use crate::faces::geni::tls::{self, TlsSetupError};
+use crate::faces::geni::{Face, Limits};
+use crate::reconcile::Reconciler;
+use crate::time::{Clock, system_clock};
+use credentials::{RootsError, TrustRoots, Verifier};
+use drivers::mock::{MockConfig, MockDriver};
+use serde::Deserialize;
+use state::{SqliteStore, Store, StoreError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::info;
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The trusted roots cannot be read.
+    #[error("tls.trusted_roots: {0}")]
+    Roots(#[from] RootsError),
+    /// There are none, so that nobody could call.
+    #[error(
+        "tls.trusted_roots: {0} holds no certificate; put the root of a clearinghouse there, or nobody can call"
+    )]
+    NoRoots(PathBuf),
+    /// The server's own certificate.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsSetupError),
+    /// The database.
+    #[error("aggregate.database: {0}")]
+    Store(#[from] StoreError),
+    /// A driver's section.
+    #[error("[[drivers]] {name}: {reason}")]
+    Driver {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The drivers or the store at start-up.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The address cannot be listened on.
+    #[error("aggregate.listen: {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A service that has its address and accepts connections once it runs.
+pub struct Service {
+    aggregate: Arc<Aggregate>,
+    face: Arc<Face>,
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Service {
+    /// Puts everything together and takes the address.
+    ///
+    /// # Errors
+    /// [`ServiceError`].
+    pub async fn start(mut config: Config, folder: &Path) -> Result<Self, ServiceError> {
+        let clock = system_clock();
+        let roots = roots(&config)?;
+        let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
+        let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
+        let clouds = config
+            .drivers
+            .iter()
+            .map(|section| open_driver(section, folder))
+            .collect::<Result<Vec<_>, _>>()?;
+        let asked = config.aggregate.listen;
+        let listener = TcpListener::bind(asked)
+            .await
+            .map_err(|source| ServiceError::Listen { address: asked, source })?;
+        let address =
+            listener.local_addr().map_err(|source| ServiceError::Listen { address: asked, source })?;
+        // Port 0 asks for any free port: what clients are told must be the one that was given.
+        config.aggregate.listen = address;
+        let limits = Limits {
+            body: config.limits.body_bytes,
+            connections: config.limits.connections,
+            request: Duration::from_secs(config.limits.request_seconds),
+            idle: Duration::from_secs(config.limits.idle_seconds),
+        };
+        let aggregate =
+            Arc::new(Aggregate::start(config, verifier, store, clouds, Clock::clone(&clock)).await?);
+        let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
+        Ok(Self { aggregate, face, listener, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// URL of version 3 of the API.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}/am/3.0", self.address)
+    }
+
+    /// Serves until `stop` turns true; then requests under way are finished, and nothing is left half done.
+    pub async fn run(self, stop: watch::Receiver<bool>) {
+        info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
+        let reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        self.face.serve(self.listener, stop).await;
+        if let Err(error) = reconciler.await {
+            tracing::error!(%error, "the reconciler ended badly");
+        }
+        info!("stopped");
+    }
+}
+
+/// The trusted roots of a configuration.
+///
+/// # Errors
+/// [`ServiceError::Roots`], [`ServiceError::NoRoots`].
+pub fn roots(config: &Config) -> Result<TrustRoots, ServiceError> {
+    let policy = credentials::Policy {
+        allow_sha1_certificates: config.tls.allow_sha1_certificates,
+        allow_1024_bit: config.tls.allow_1024_bit_keys,
+        ..credentials::Policy::default()
+    };
+    let roots = TrustRoots::load_dir(&config.tls.trusted_roots, &policy)?;
+    if roots.certificates().is_empty() {
+        return Err(ServiceError::NoRoots(config.tls.trusted_roots.clone()));
+    }
+    Ok(roots)
+}
+
+/// What a `mock` driver is configured with.
+#[derive(Debug, Deserialize)]
+struct MockSettings {
+    /// Its file.
+    database: PathBuf,
+    #[serde(flatten)]
+    mock: toml::Table,
+}
+
+/// Opens the driver of one `[[drivers]]` entry; `folder` is what relative paths start from.
+///
+/// # Errors
+/// [`ServiceError::Driver`].
+pub fn open_driver(section: &DriverSection, folder: &Path) -> Result<Cloud, ServiceError> {
+    let failed = |reason: String| ServiceError::Driver { name: section.name.clone(), reason };
+    match section.kind.as_str() {
+        "mock" => {
+            let (path, config) = mock_settings(section).map_err(failed)?;
+            let driver =
+                MockDriver::open(&folder.join(path), config).map_err(|error| failed(error.to_string()))?;
+            Ok(Cloud { name: section.name.clone(), driver: Arc::new(driver) })
+        }
+        other => Err(failed(format!("kind {other:?} is not known; there is mock"))),
+    }
+}
+
+/// Reads the settings of a `mock` driver without opening it.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn mock_settings(section: &DriverSection) -> Result<(PathBuf, MockConfig), String> {
+    let settings: MockSettings =
+        section.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let config: MockConfig =
+        settings.mock.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    Ok((settings.database, config))
+}
+
+/// Everything that is wrong with one `[[drivers]]` entry.
+#[must_use]
+pub fn driver_problems(section: &DriverSection) -> Vec<String> {
+    let here = |problem: String| format!("[[drivers]] {}: {problem}", section.name);
+    match section.kind.as_str() {
+        "mock" => match mock_settings(section) {
+            Ok((_, config)) => {
+                config.problems().into_iter().map(|it| here(format!("{}: {}", it.place, it.why))).collect()
+            }
+            Err(problem) => vec![here(problem)],
+        },
+        other => vec![here(format!("kind {other:?} is not known; there is mock"))],
+    }
+}
+
+/// Sliver types that stand for hardware profiles no driver has. Drivers that can only tell when they are asked are
+/// left out.
+#[must_use]
+pub fn alias_problems(config: &Config) -> Vec<String> {
+    let known: Option<Vec<String>> = config
+        .drivers
+        .iter()
+        .map(|section| mock_settings(section).ok())
+        .map(|settings| {
+            settings.map(|(_, mock)| {
+                mock.hardware_profiles.into_iter().map(|profile| profile.id).collect::<Vec<_>>()
+            })
+        })
+        .collect::<Option<Vec<_>>>()
+        .map(|all| all.concat());
+    let Some(known) = known else { return Vec::new() };
+    config
+        .sliver_types
+        .iter()
+        .filter(|(_, profile)| !known.contains(profile))
+        .map(|(alias, profile)| {
+            format!(
+                "sliver_types.{alias}: no driver has a hardware profile {profile:?}; there are {}",
+                known.join(", ")
+            )
+        })
+        .collect()
+}
