@@ -176,7 +176,7 @@ fn edit_interface(edits: &mut Edits<'_>, interface: Element<'_, '_>, granted: Op
     match granted {
         None => {
             edits.remove_attribute(interface, "sliver_id");
-            
+            edits.remove_attribute(interface, "mac_address");
         }
         Some(granted) => {
             if granted.mac_address.is_none() {

@@ -9,6 +9,7 @@ pub(crate) use crate::namespaces::{GENI, OPSTATE, PRESERVE, USER};
 
 /// What XML Schema defines for instance documents: schemaLocation.
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
 /// Parses text into a tree, within the limits.
 pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, RspecError> {
     if xml.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').is_empty() {
