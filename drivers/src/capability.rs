@@ -11,32 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::DriverError;
-
-/// Declares an enum whose variants each have one written name.
-macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$doc])* $variant,)+ }
-
-        impl $name {
-            /// All of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The name in the Deltacloud API, or in its manner.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
+use crate::feature::Feature;
 
 named! {
     /// A collection of the API.
@@ -219,97 +194,6 @@ impl<'de> Deserialize<'de> for Operation {
     }
 }
 
-named! {
-    /// An optional parameter that a cloud may or may not know, by its Deltacloud name.
-    Feature {
-        /// Instances take a name.
-        UserName = "user_name",
-        /// Instances take user data.
-        UserData = "user_data",
-        /// Instances take files to put in.
-        UserFiles = "user_files",
-        /// Instances take a disk image of user data.
-        UserIso = "user_iso",
-        /// Instances take firewalls.
-        Firewalls = "firewalls",
-        /// Instances take a key.
-        AuthenticationKey = "authentication_key",
-        /// Instances take or give a password.
-        AuthenticationPassword = "authentication_password",
-        /// Images say which hardware profiles fit.
-        HardwareProfiles = "hardware_profiles",
-        /// Instances join a load balancer on creation.
-        RegisterToLoadBalancer = "register_to_load_balancer",
-        /// Several instances at once.
-        InstanceCount = "instance_count",
-        /// A volume made from a snapshot and attached on creation.
-        AttachSnapshot = "attach_snapshot",
-        /// Sandbox instances.
-        Sandboxing = "sandboxing",
-        /// Measurements.
-        Metrics = "metrics",
-        /// Instances can be listed by realm.
-        RealmFilter = "realm_filter",
-        /// Images can be listed by owner.
-        OwnerId = "owner_id",
-        /// Images take a name.
-        ImageName = "image_name",
-        /// Images take a description.
-        ImageDescription = "image_description",
-        /// Buckets take a location.
-        BucketLocation = "bucket_location",
-        /// Keys can be imported.
-        ImportKey = "import_key",
-        /// Volumes take a name.
-        VolumeName = "volume_name",
-        /// Volumes take a description.
-        VolumeDescription = "volume_description",
-    }
-}
-
-impl Feature {
-    /// The operation it belongs to.
-    #[must_use]
-    pub fn operation(self) -> Operation {
-        use Collection::*;
-        let (collection, verb) = match self {
-            Self::RealmFilter => (Instances, Verb::Index),
-            Self::OwnerId => (Images, Verb::Index),
-            Self::ImageName | Self::ImageDescription => (Images, Verb::Create),
-            Self::BucketLocation => (Buckets, Verb::Create),
-            Self::ImportKey => (Keys, Verb::Create),
-            Self::VolumeName | Self::VolumeDescription => (StorageVolumes, Verb::Create),
-            _ => (Instances, Verb::Create),
-        };
-        Operation::new(collection, verb)
-    }
-
-    /// The parameter it adds; `None` for a feature without one.
-    #[must_use]
-    pub fn parameter(self) -> Option<&'static str> {
-        Some(match self {
-            Self::UserName | Self::ImageName | Self::VolumeName => "name",
-            Self::UserData => "user_data",
-            Self::UserFiles => "user_files",
-            Self::UserIso => "user_iso",
-            Self::Firewalls => "firewalls",
-            Self::AuthenticationKey => "keyname",
-            Self::AuthenticationPassword => "password",
-            Self::HardwareProfiles => return None,
-            Self::RegisterToLoadBalancer => "load_balancer_id",
-            Self::InstanceCount => "instance_count",
-            Self::AttachSnapshot => "snapshot_id",
-            Self::Sandboxing => "sandbox",
-            Self::Metrics => "metrics",
-            Self::RealmFilter => "realm_id",
-            Self::OwnerId => "owner_id",
-            Self::ImageDescription | Self::VolumeDescription => "description",
-            Self::BucketLocation => "location",
-            Self::ImportKey => "public_key",
-        })
-    }
-}
-
 /// What a change costs an instance that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -450,12 +334,5 @@ mod tests {
         assert!(!capabilities.has_feature(Feature::UserData));
         let operation = Operation::new(Collection::Realms, Verb::Show);
         assert_eq!(capabilities.require(operation), Err(DriverError::Unsupported { operation }));
-    }
-
-    #[test]
-    fn every_feature_belongs_to_an_operation_that_exists() {
-        for feature in Feature::ALL {
-            assert!(Operation::all().any(|o| o == feature.operation()), "{feature}");
-        }
     }
 }

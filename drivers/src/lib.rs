@@ -18,21 +18,24 @@
 //!
 //! Source: the Deltacloud REST API (0.3.0) and the answers of Apache Deltacloud 1.1.3.
 
+#[macro_use]
+mod named;
+
 mod capability;
 mod clock;
 pub mod cloud_init;
-// pub mod conformance;
+pub mod conformance;
 mod driver;
 mod error;
+mod feature;
 pub mod mock;
 mod model;
 mod states;
 
-pub use capability::{
-    Capabilities, ChangeCosts, Collection, Disruption, Feature, Operation, UnknownOperation, Verb,
-};
+pub use capability::{Capabilities, ChangeCosts, Collection, Disruption, Operation, UnknownOperation, Verb};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use driver::{Answer, ComputeDriver};
 pub use error::DriverError;
+pub use feature::Feature;
 pub use model::*;
 pub use states::{InstanceAction, InstanceState, StateMachine, Step, Transition};

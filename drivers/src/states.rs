@@ -5,7 +5,7 @@
 //! that wants an instance in some state asks [`StateMachine::step`] for the next thing to do instead
 //! of knowing the cloud.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
@@ -132,7 +132,8 @@ impl fmt::Display for InstanceAction {
 /// One way out of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transition {
-    /// The action that takes it; `None`: it is taken by itself.
+    /// The action that takes it; `None`: it is taken by itself. Of several such ways out of one state
+    /// the first is the usual one.
     pub action: Option<InstanceAction>,
     /// Where it leads.
     pub to: InstanceState,
@@ -210,38 +211,36 @@ impl StateMachine {
         self.transitions(from).iter().filter_map(|t| t.action).collect()
     }
 
-    /// The first step of the shortest way from one state to another.
+    /// The first step of the best way from one state to another: the shortest that counts on nothing
+    /// unusual, where there is one.
     ///
     /// Take the step, look at the instance again, ask again: the machine says what is possible, the
     /// cloud what has happened.
     #[must_use]
     pub fn step(&self, from: &InstanceState, to: &InstanceState) -> Step {
-        if from == to {
-            return Step::Done;
-        }
-        let mut seen = HashSet::from([from]);
-        let mut ways: VecDeque<(&InstanceState, Step)> = VecDeque::new();
-        let mut at = from;
-        let mut first = None;
-        loop {
-            for transition in self.transitions(at) {
-                if !seen.insert(&transition.to) {
-                    continue;
-                }
-                let step = first.unwrap_or(match transition.action {
-                    Some(action) => Step::Act(action),
-                    None => Step::Wait,
-                });
-                if &transition.to == to {
-                    return step;
-                }
-                ways.push_back((&transition.to, step));
+        /// More than any way without something unusual can cost.
+        const UNUSUAL: usize = 1000;
+        // Dijkstra's algorithm; with a handful of states a list does as its queue.
+        let mut open = vec![(0, from, None)];
+        let mut closed = HashSet::new();
+        while let Some(at) = (0..open.len()).min_by_key(|at| open[*at].0) {
+            let (cost, state, first) = open.swap_remove(at);
+            if state == to {
+                return first.unwrap_or(Step::Done);
             }
-            match ways.pop_front() {
-                Some((next, step)) => (at, first) = (next, Some(step)),
-                None => return Step::Impossible,
+            if !closed.insert(state) {
+                continue;
+            }
+            let usual = self.transitions(state).iter().position(|t| t.action.is_none());
+            for (place, transition) in self.transitions(state).iter().enumerate() {
+                let (step, more) = match transition.action {
+                    Some(action) => (Step::Act(action), 1),
+                    None => (Step::Wait, if usual == Some(place) { 1 } else { UNUSUAL }),
+                };
+                open.push((cost + more, &transition.to, Some(first.unwrap_or(step))));
             }
         }
+        Step::Impossible
     }
 }
 
@@ -279,6 +278,28 @@ mod tests {
         assert_eq!(machine.step(&Finish, &Running), Step::Impossible);
         assert_eq!(machine.step(&Failed, &Finish), Step::Impossible);
         assert_eq!(machine.step(&InstanceState::Other("odd".into()), &Running), Step::Impossible);
+    }
+
+    #[test]
+    fn a_way_does_not_count_on_what_is_unusual() {
+        // Creation leaves instances stopped, and a boot may fail: both by way of pending.
+        let machine = StateMachine::new([
+            (InstanceState::Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Pending, None, Stopped),
+            (Pending, None, Failed),
+            (Running, Some(Reboot), Pending),
+            (Running, Some(InstanceAction::Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, Some(InstanceAction::Start), Pending),
+            (Failed, Some(Destroy), Finish),
+            (Stopped, Some(Destroy), Finish),
+        ]);
+        assert_eq!(machine.step(&Running, &Stopped), Step::Act(InstanceAction::Stop));
+        assert_eq!(machine.step(&Running, &Finish), Step::Act(InstanceAction::Stop));
+        assert_eq!(machine.step(&Stopped, &Running), Step::Act(InstanceAction::Start));
+        assert_eq!(machine.step(&Pending, &Stopped), Step::Wait);
+        assert_eq!(machine.step(&Failed, &Running), Step::Impossible);
     }
 
     #[test]

@@ -210,6 +210,26 @@ impl Session<'_> {
     }
 }
 
+/// An upload on its way. However it ends, even by its caller going away, what no blob has come to
+/// own is removed.
+pub(super) struct Upload {
+    pub(super) store: Arc<Store>,
+    pub(super) number: i64,
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.store.post(move |connection| {
+            // What fails to be removed now is removed when the file is opened next.
+            let _ = connection.execute(
+                "DELETE FROM piece WHERE content = ?1 AND ?1 NOT IN (SELECT content FROM blob)",
+                [number],
+            );
+        });
+    }
+}
+
 /// Cuts what comes into pieces of one size.
 pub(super) struct Cutter {
     gathered: BytesMut,

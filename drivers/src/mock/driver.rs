@@ -6,9 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MockDriver;
-use super::blobs::{Cutter, read_content};
-use super::session::Session;
-use super::store::Stored;
+use super::blobs::{Cutter, Upload, read_content};
 use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
@@ -21,22 +19,6 @@ use crate::model::{
 use crate::states::StateMachine;
 
 impl MockDriver {
-    /// A step of a larger call: neither a fault's business nor the call log's.
-    async fn quietly<T: Send + 'static>(
-        &self,
-        job: impl FnOnce(&Session<'_>) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let world = Arc::clone(&self.world);
-        self.store
-            .run(move |connection| {
-                let transaction = connection.transaction().stored()?;
-                let answer = job(&Session::new(&transaction, &world, world.clock.now()))?;
-                transaction.commit().stored()?;
-                Ok(answer)
-            })
-            .await
-    }
-
     /// Stores content piece by piece as it comes; gives its length.
     async fn send_pieces(&self, number: i64, content: BlobStream) -> Answer<u64> {
         let mut cutter = Cutter::new(content);
@@ -403,24 +385,14 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn put_blob(&self, bucket_id: &str, request: &PutBlob, content: BlobStream) -> Answer<Blob> {
+        let put = Operation::new(Collection::Blobs, Verb::Put);
+        self.world.capabilities.require(put)?;
         let (bucket, id) = (bucket_id.to_owned(), request.id.clone());
-        self.world.capabilities.require(Operation::new(Collection::Blobs, Verb::Put))?;
         let number = self.quietly(move |s| s.begin_upload(&bucket, &id)).await?;
-        let sent = self.send_pieces(number, content).await;
+        let _upload = Upload { store: Arc::clone(&self.store), number };
+        let length = self.send_pieces(number, content).await?;
         let (bucket, wanted) = (bucket_id.to_owned(), request.clone());
-        let ended = match sent {
-            Ok(length) => {
-                self.change(Operation::new(Collection::Blobs, Verb::Put), &request.id, move |s| {
-                    s.end_upload(&bucket, &wanted, number, length)
-                })
-                .await
-            }
-            Err(e) => Err(e),
-        };
-        if ended.as_ref().is_err_and(|e| !e.may_have_happened()) {
-            self.quietly(move |s| s.drop_content(number)).await?;
-        }
-        ended
+        self.change(put, &request.id, move |s| s.end_upload(&bucket, &wanted, number, length)).await
     }
 
     async fn blob_content(&self, bucket_id: &str, id: &str) -> Answer<BlobStream> {

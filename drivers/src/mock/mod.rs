@@ -9,14 +9,18 @@
 //! ([`MockDriver::calls`]), and ask who could log in to an instance ([`MockDriver::logins`]).
 
 mod blobs;
+mod block;
 mod config;
+mod creation;
 mod driver;
 mod faults;
 mod instances;
+mod life;
 mod networks;
 mod presets;
 mod resources;
 mod session;
+mod storage;
 mod store;
 mod world;
 
@@ -26,9 +30,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use rusqlite::TransactionBehavior;
 
+pub use self::block::{BadBlock, Block};
 pub use self::config::{
-    AddressScheme, AfterCreate, BadBlock, Block, ConfigProblem, FirstBlob, FirstData, FirstInstance,
-    ImageConfig, Lifecycle, MAX_REALMS, MockConfig, RealmTemplate,
+    AddressScheme, AfterCreate, ConfigProblem, FirstBlob, FirstData, FirstInstance, ImageConfig, Lifecycle,
+    MAX_REALMS, MockConfig, RealmTemplate,
 };
 pub use self::faults::{Fault, FaultConfig, Faults, RandomFault};
 pub use self::store::OpenError;
@@ -36,7 +41,7 @@ pub use self::store::OpenError;
 use self::session::Session;
 use self::store::{Store, Stored, log_call};
 use self::world::World;
-use crate::capability::{Collection, Operation, Verb};
+use crate::capability::Operation;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud_init::{self, LoginUser};
 use crate::driver::Answer;
@@ -140,15 +145,29 @@ impl MockDriver {
     /// [`DriverError::NotFound`]; [`DriverError::Invalid`] for user data of another writer.
     pub async fn logins(&self, instance_id: &str) -> Answer<Vec<LoginUser>> {
         let id = instance_id.to_owned();
-        let user_data = self
-            .look(Operation::new(Collection::Instances, Verb::Show), move |s| s.booted_user_data(&id))
-            .await?;
+        let user_data = self.quietly(move |s| s.booted_user_data(&id)).await?;
         match user_data {
             None => Ok(Vec::new()),
             Some(document) => cloud_init::read(&document)
                 .map(|told| told.users)
                 .map_err(|e| DriverError::invalid("user_data", e.to_string())),
         }
+    }
+
+    /// Work on the file that is no call of its own: neither a fault's business nor the call log's.
+    async fn quietly<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Session<'_>) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let world = Arc::clone(&self.world);
+        self.store
+            .run(move |connection| {
+                let transaction = connection.transaction().stored()?;
+                let answer = job(&Session::new(&transaction, &world, world.clock.now()))?;
+                transaction.commit().stored()?;
+                Ok(answer)
+            })
+            .await
     }
 
     /// A call that changes nothing.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 
-use super::config::Block;
+use super::block::Block;
 use super::instances::unknown;
 use super::session::Session;
 use super::store::NewResource;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeZone, Utc};
 
+use super::block::Block;
 use super::config::{
-    AddressScheme, AfterCreate, Block, FirstBlob, FirstData, FirstInstance, ImageConfig, Lifecycle,
-    MockConfig, RealmTemplate,
+    AddressScheme, AfterCreate, FirstBlob, FirstData, FirstInstance, ImageConfig, Lifecycle, MockConfig,
+    RealmTemplate,
 };
 use super::faults::FaultConfig;
 use crate::capability::{ChangeCosts, Collection, Disruption, Operation};

@@ -149,6 +149,12 @@ impl Store {
         Ok(Self { jobs })
     }
 
+    /// Leaves a job to the file's thread, after all that were given to it before.
+    pub(super) fn post(&self, job: impl FnOnce(&mut Connection) + Send + 'static) {
+        // Without its thread the file is closed, and there is nothing left to do.
+        let _ = self.jobs.send(Box::new(job));
+    }
+
     /// Runs a job on the file's thread.
     pub(super) async fn run<T: Send + 'static>(
         &self,

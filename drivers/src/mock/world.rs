@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::config::{AfterCreate, Lifecycle, MockConfig};
-use crate::capability::{Capabilities, Feature, Operation};
+use crate::capability::{Capabilities, Operation};
 use crate::clock::Clock;
+use crate::feature::Feature;
 use crate::model::{Image, Realm};
 use crate::states::{InstanceAction, InstanceState, StateMachine};
 
