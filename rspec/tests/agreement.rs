@@ -121,70 +121,111 @@ fn tree_of_elements() -> impl Strategy<Value = Tree> {
         .prop_map(|(name, attributes, children)| Tree { name, attributes, children })
 }
 
-/// Writes a tree; with `repair` each element gets the attributes it needs, so that errors are rare and sit deep.
-fn write(out: &mut String, tree: &Tree, repair: bool, count: &mut usize) {
-    *count += 1;
-    let name = ELEMENTS[tree.name];
-    out.push_str(&format!("<{name}"));
-    let mut written: Vec<&str> = Vec::new();
-    let mut push = |out: &mut String, attribute: &'static str| {
-        let key = attribute.split('=').next().unwrap();
-        if !written.contains(&key) {
-            written.push(key);
-            out.push_str(&format!(" {}", attribute.replace('$', &count.to_string())));
+/// What each element needs, and what may stand in it: the well-formed half of the documents is made from this.
+const GRAMMAR: &[(&str, &[&str], &[&str])] = &[
+    (
+        "node",
+        &["client_id='$'"],
+        &["sliver_type", "hardware_type", "interface", "services", "relation", "location", "host"],
+    ),
+    (
+        "link",
+        &["client_id='$'"],
+        &["interface_ref", "component_manager", "link_type", "property", "component_hop"],
+    ),
+    ("sliver_type", &["name='n'"], &["disk_image"]),
+    ("disk_image", &["name='n'"], &[]),
+    ("hardware_type", &["name='n'"], &[]),
+    ("interface", &["client_id='$'"], &["ip", "host"]),
+    ("ip", &["address='1'"], &[]),
+    ("host", &["name='n'"], &[]),
+    ("services", &[], &["login", "install", "execute"]),
+    ("login", &["authentication='a'"], &[]),
+    ("install", &["url='u'", "install_path='p'"], &[]),
+    ("execute", &["shell='s'", "command='c'"], &[]),
+    ("relation", &["type='t'", "client_id='$'"], &[]),
+    ("location", &["country='DE'"], &[]),
+    ("interface_ref", &["client_id='$'"], &[]),
+    ("component_manager", &["name='n'"], &[]),
+    ("link_type", &["name='n'"], &[]),
+    ("property", &["source_id='a'", "dest_id='b'"], &[]),
+    ("component_hop", &[], &["component_manager", "interface_ref"]),
+];
+
+/// Writes a tree. With `repair`, elements stand where they may and have what they need, except for the one element
+/// numbered `damaged`: errors are then single and can sit anywhere.
+struct Writer {
+    out: String,
+    repair: bool,
+    damaged: usize,
+    count: usize,
+}
+
+impl Writer {
+    fn write(&mut self, tree: &Tree, parent: &str) {
+        self.count += 1;
+        let is_whole = self.repair && self.count != self.damaged;
+        let allowed: &[&str] = match parent {
+            "rspec" => &["node", "link"],
+            _ => GRAMMAR.iter().find(|(name, ..)| *name == parent).map_or(&[], |(_, _, children)| children),
+        };
+        if is_whole && allowed.is_empty() {
+            return;
         }
-    };
-    if repair {
-        for needed in [
-            "client_id='$'",
-            "name='n'",
-            "authentication='a'",
-            "url='u'",
-            "install_path='p'",
-            "shell='s'",
-            "command='c'",
-            "address='1'",
-            "type='t'",
-            "country='DE'",
-            "source_id='a'",
-            "dest_id='b'",
-            "component_id='c'",
-            "component_manager_id='m'",
-        ] {
-            push(out, needed);
+        let name = if is_whole { allowed[tree.name % allowed.len()] } else { ELEMENTS[tree.name] };
+        let needed: &[&str] = match name {
+            "interface_ref" if parent == "component_hop" => &["component_id='c'", "component_manager_id='m'"],
+            _ => GRAMMAR.iter().find(|(element, ..)| *element == name).map_or(&[], |(_, needed, _)| needed),
+        };
+        self.out.push_str(&format!("<{name}"));
+        let mut written: Vec<&str> = Vec::new();
+        // Half of the damaged elements lack one attribute and are right otherwise.
+        let lacks_one = !is_whole && self.repair && tree.attributes.len() % 2 == 1;
+        let needed = if is_whole {
+            needed
+        } else if lacks_one {
+            needed.split_first().map_or(needed, |(_, rest)| rest)
+        } else {
+            &[]
+        };
+        let chosen = tree.attributes.iter().map(|n| ATTRIBUTES[*n]).filter(|_| !is_whole && !lacks_one);
+        for attribute in needed.iter().copied().chain(chosen) {
+            let key = attribute.split('=').next().unwrap();
+            if !written.contains(&key) {
+                written.push(key);
+                self.out.push_str(&format!(" {}", attribute.replace('$', &self.count.to_string())));
+            }
         }
-    }
-    for attribute in &tree.attributes {
-        push(out, ATTRIBUTES[*attribute]);
-    }
-    out.push('>');
-    for child in &tree.children {
-        match child {
-            Child::Element(tree) => write(out, tree, repair, count),
-            Child::Foreign => out.push_str("<e xmlns='urn:e'>text<f xmlns=''/></e>"),
-            Child::NoNamespace => out.push_str("<f xmlns=''/>"),
-            Child::Space => out.push_str(" \n\t"),
-            Child::Text => out.push_str("text"),
-            Child::Comment => out.push_str("<!-- c -->"),
+        self.out.push('>');
+        for child in &tree.children {
+            match child {
+                Child::Element(tree) => self.write(tree, name),
+                Child::Foreign => self.out.push_str("<e xmlns='urn:e'>text<f xmlns=''/></e>"),
+                Child::NoNamespace if !is_whole => self.out.push_str("<f xmlns=''/>"),
+                Child::Text if !is_whole => self.out.push_str("text"),
+                Child::NoNamespace | Child::Text | Child::Space => self.out.push_str(" \n\t"),
+                Child::Comment => self.out.push_str("<!-- c -->"),
+            }
         }
+        self.out.push_str(&format!("</{name}>"));
     }
-    out.push_str(&format!("</{name}>"));
 }
 
 fn documents() -> impl Strategy<Value = String> {
     (
         prop::collection::vec(tree_of_elements(), 0..3),
-        any::<bool>(),
-        prop_oneof![6 => Just(" type='request'"), 1 => Just(""), 1 => Just(" type=' request '"), 1 => Just(" type='advertisement'")],
-        prop_oneof![6 => Just(""), 1 => Just(" expires='soon'"), 1 => Just(" generated='2026-01-01T00:00:00Z'"), 1 => Just(" generated='2026-02-30T00:00:00Z'")],
+        prop_oneof![1 => Just(false), 3 => Just(true)],
+        0..12usize,
+        prop_oneof![12 => Just(" type='request'"), 1 => Just(""), 1 => Just(" type=' request '"), 1 => Just(" type='advertisement'")],
+        prop_oneof![12 => Just(""), 1 => Just(" expires='soon'"), 1 => Just(" generated='2026-01-01T00:00:00Z'"), 1 => Just(" generated='2026-02-30T00:00:00Z'")],
     )
-        .prop_map(|(trees, repair, kind, time)| {
-            let mut out = format!("<rspec xmlns='http://www.geni.net/resources/rspec/3'{kind}{time}>");
-            let mut count = 0;
+        .prop_map(|(trees, repair, damaged, kind, time)| {
+            let out = format!("<rspec xmlns='http://www.geni.net/resources/rspec/3'{kind}{time}>");
+            let mut writer = Writer { out, repair, damaged, count: 0 };
             for tree in &trees {
-                write(&mut out, tree, repair, &mut count);
+                writer.write(tree, "rspec");
             }
-            out + "</rspec>"
+            writer.out + "</rspec>"
         })
 }
 
@@ -192,7 +233,7 @@ fn documents() -> impl Strategy<Value = String> {
 fn reader_and_schema_agree_on_any_tree_of_elements() {
     let validator = validator();
     let seen = RefCell::new((Vec::new(), Vec::new()));
-    let mut runner = TestRunner::new(Config { cases: 1500, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases: 4000, ..Config::default() });
     runner
         .run(&documents(), |xml| {
             let Some(ours) = accepted(&xml) else { return Ok(()) };
