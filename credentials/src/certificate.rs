@@ -48,7 +48,7 @@ pub enum CertificateError {
     Urn(#[from] UrnError),
     /// More than one GENI URN: it could not be said whom the certificate names.
     #[error("the subjectAltName holds more than one GENI URN ({0} and {1}); exactly one is allowed")]
-    SeveralUrns(Urn, Urn),
+    SeveralUrns(Box<Urn>, Box<Urn>),
 }
 
 /// An X.509 certificate. Cheap to clone; equal when the bytes are equal.
@@ -376,7 +376,7 @@ fn read_names(alternatives: &[GeneralName<'_>]) -> Result<Names, CertificateErro
             GeneralName::URI(uri) if starts_with(uri, "urn:publicid:IDN+") => {
                 let urn: Urn = uri.parse()?;
                 if let Some(first) = names.urn.replace(urn.clone()) {
-                    return Err(CertificateError::SeveralUrns(first, urn));
+                    return Err(CertificateError::SeveralUrns(Box::new(first), Box::new(urn)));
                 }
             }
             GeneralName::URI(uri) if starts_with(uri, "urn:uuid:") && names.uuid.is_none() => {

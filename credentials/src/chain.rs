@@ -79,9 +79,9 @@ pub enum ChainError {
     #[error("the certificate of {name} was issued by {issuer}, which has no authority over it")]
     NotAuthorityOver {
         /// Whose certificate.
-        name: Urn,
+        name: Box<Urn>,
         /// The issuer.
-        issuer: Urn,
+        issuer: Box<Urn>,
     },
     /// Its signature algorithm or key is too weak, or not one that can be checked.
     #[error("the certificate of {name} is not accepted: {reason}")]
@@ -289,7 +289,10 @@ fn check_authorities(path: &[Certificate], policy: &Policy) -> Result<Urn, Chain
     for (position, certificate) in path.iter().enumerate().rev() {
         match (certificate.urn(), above) {
             (Some(urn), Some(issuer)) if !issuer.authority().covers(&urn.authority()) => {
-                return Err(ChainError::NotAuthorityOver { name: urn.clone(), issuer: issuer.clone() });
+                return Err(ChainError::NotAuthorityOver {
+                    name: Box::new(urn.clone()),
+                    issuer: Box::new(issuer.clone()),
+                });
             }
             (Some(urn), _) => above = Some(urn),
             (None, None) if position > 0 && policy.allow_authorities_without_urn => {}

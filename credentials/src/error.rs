@@ -142,9 +142,9 @@ pub enum CredentialError {
         /// Which level of the credential.
         level: Level,
         /// Who signed.
-        signer: Urn,
+        signer: Box<Urn>,
         /// The target.
-        target: Urn,
+        target: Box<Urn>,
     },
     /// A delegated credential was not signed by the owner of its parent.
     #[error("{level}: signed by {signer}, but only {owner}, the owner of its parent, can delegate it")]
@@ -152,9 +152,9 @@ pub enum CredentialError {
         /// Which level of the credential.
         level: Level,
         /// Who signed.
-        signer: Urn,
+        signer: Box<Urn>,
         /// The owner of the parent.
-        owner: Urn,
+        owner: Box<Urn>,
     },
     /// A delegated credential gives what its parent does not.
     #[error("{level}: its parent does not allow this delegation: {reason}")]

@@ -2,6 +2,7 @@
 //!
 //! Most of these documents hold a genuine signature over a genuine element; what is wrong is where things
 //! stand and what refers to what.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 

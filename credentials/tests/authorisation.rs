@@ -1,12 +1,13 @@
 //! From a presented credential to a decision, and what a refusal says.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
 use common::*;
 use credentials::mint::delegate;
 use credentials::{
-    Aggregate, Authorised, Credential, CredentialError, Denied, Identity, Kind, Operation, Policy, Target,
-    TrustRoots, Verifier, authorise,
+    Aggregate, Authorised, Certificate, Credential, CredentialError, Denied, Identity, Kind, Operation,
+    Policy, Target, TrustRoots, Verifier, authorise,
 };
 use std::sync::Arc;
 
@@ -293,6 +294,22 @@ fn remembered_credentials_still_expire_and_fall_with_their_roots() {
     assert_eq!(verifier.verify(&xml, now()).unwrap_err().kind(), Kind::Untrusted);
     verifier.replace_roots(WORLD.roots());
     assert!(verifier.verify(&xml, now()).is_ok());
+}
+
+#[test]
+fn the_older_form_of_signature_is_good() {
+    let root = Certificate::chain_from_pem(include_str!("fixtures/old-form-root.pem")).unwrap();
+    let verifier = Verifier::new(TrustRoots::from_certificates(root, &Policy::default()).unwrap(), 0);
+    let xml = include_str!("fixtures/old-form.xml");
+    let later = at("2027-01-01T00:00:00Z");
+    let credential = verifier.verify(xml, later).unwrap();
+    assert_eq!(credential.owner, urn("urn:publicid:IDN+old.example.org+user+ann"));
+    assert_eq!(credential.expires, at("2100-01-01T00:00:00Z"));
+    assert!(credential.privileges.allows(Operation::Shutdown));
+    for (from, to) in [("2100-01-01", "2101-01-01"), ("user+ann</owner_urn>", "user+eve</owner_urn>")] {
+        let error = verifier.verify(&xml.replacen(from, to, 1), later).unwrap_err();
+        assert_eq!(error.kind(), Kind::Invalid, "{error}");
+    }
 }
 
 #[test]

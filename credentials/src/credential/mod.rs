@@ -186,15 +186,19 @@ fn may_sign(reading: &Reading, parent: Option<&Reading>, chain: Chain) -> Result
         }
         return Err(CredentialError::NotTheAuthority {
             level,
-            signer: chain.urn,
-            target: reading.target_urn.clone(),
+            signer: Box::new(chain.urn),
+            target: Box::new(reading.target_urn.clone()),
         });
     };
     let owners_key = parent.owner.first().is_some_and(|owner| owner.spki_der() == chain.leaf.spki_der());
     if owners_key && chain.urn == parent.owner_urn {
         return Ok(chain);
     }
-    Err(CredentialError::NotTheOwner { level, signer: chain.urn, owner: parent.owner_urn.clone() })
+    Err(CredentialError::NotTheOwner {
+        level,
+        signer: Box::new(chain.urn),
+        owner: Box::new(parent.owner_urn.clone()),
+    })
 }
 
 /// Whether the signer is an authority that may speak about the target: of type authority, and with the

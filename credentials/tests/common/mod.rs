@@ -1,5 +1,6 @@
 //! A small federation, minted once for all tests of a file.
-#![allow(dead_code)]
+// Each test file uses another part of this, and helpers may panic as the tests themselves may.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use chrono::{DateTime, Utc};
 use credentials::mint::{Authority, KeyPair, NewCredential, Subject, delegate};
@@ -145,7 +146,7 @@ pub(crate) fn available(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
     assert!(found || std::env::var_os("CI").is_none(), "{program} is needed where CI is set");
     if !found {
-        println!("{program} is not installed: nothing compared");
+        eprintln!("{program} is not installed: nothing compared");
     }
     found
 }
