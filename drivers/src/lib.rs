@@ -16,6 +16,24 @@
 //! sets. [`cloud_init`] writes the user data through which logins and commands reach an instance.
 //! [`conformance`] runs any driver through the contract.
 //!
+//! ```
+//! use drivers::mock::{MockConfig, MockDriver};
+//! use drivers::{ComputeDriver, CreateInstance, InstanceAction, InstanceState, Step};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let cloud = MockDriver::with_clock(None, MockConfig::deltacloud(), std::sync::Arc::new(drivers::SystemClock))?;
+//! let request = CreateInstance::new("token-17", "img1");
+//! let instance = cloud.create_instance(&request).await?;
+//! assert_eq!(cloud.create_instance(&request).await?.id, instance.id);
+//!
+//! // This cloud wants an instance stopped before it is destroyed; its states say so.
+//! let step = cloud.instance_states().step(&instance.state, &InstanceState::Finish);
+//! assert_eq!(step, Step::Act(InstanceAction::Stop));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Source: the Deltacloud REST API (0.3.0) and the answers of Apache Deltacloud 1.1.3.
 
 #[macro_use]

@@ -330,10 +330,10 @@ impl MockConfig {
     }
 
     fn realm_problems(&self, profiles: &HashSet<&str>, wrong: &mut impl FnMut(String, String)) {
-        if self.realms.is_empty() {
+        let total: u64 = self.realms.iter().map(|t| u64::from(t.count.unwrap_or(1))).sum();
+        if total == 0 {
             wrong("realms".into(), "there must be at least one".into());
         }
-        let total: u64 = self.realms.iter().map(|t| u64::from(t.count.unwrap_or(1))).sum();
         if total > MAX_REALMS {
             wrong("realms".into(), format!("{total} realms are more than {MAX_REALMS}"));
             return;
