@@ -6,7 +6,7 @@ use crate::config::{Config, DriverSection};
 use crate::faces::geni::tls::{self, TlsSetupError};
 use crate::faces::geni::{Face, Limits};
 use crate::reconcile::Reconciler;
-use crate::time::{Clock, system_clock};
+use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
 use drivers::mock::{MockConfig, MockDriver};
 use serde::Deserialize;
@@ -70,8 +70,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn start(mut config: Config, folder: &Path) -> Result<Self, ServiceError> {
-        let clock = system_clock();
+    pub async fn start(mut config: Config, folder: &Path, clock: Clock) -> Result<Self, ServiceError> {
         let roots = roots(&config)?;
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
@@ -96,7 +95,7 @@ impl Service {
             idle: Duration::from_secs(config.limits.idle_seconds),
         };
         let aggregate =
-            Arc::new(Aggregate::start(config, verifier, store, clouds, Clock::clone(&clock)).await?);
+            Arc::new(Aggregate::start(config, verifier, store, clouds, clock).await?);
         let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
         Ok(Self { aggregate, face, listener, address })
     }

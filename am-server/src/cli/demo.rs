@@ -6,6 +6,7 @@ use super::{Failure, init, log_to_stderr};
 use crate::config::Config;
 use crate::development::Folder;
 use crate::service::Service;
+use crate::time::system_clock;
 use chrono::Utc;
 use clap::Args;
 use dxr::Value;
@@ -45,7 +46,7 @@ impl Demo {
         });
         let config = Config::load(&folder.config())?;
         runtime()?.block_on(async {
-            let service = Service::start(config, &self.dir).await?;
+            let service = Service::start(config, &self.dir, system_clock()).await?;
             let (address, url) = (service.address(), service.url());
             say(&format!("ready: {url}\n"));
             let stop = stop_signal()?;

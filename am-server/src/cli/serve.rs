@@ -3,6 +3,7 @@
 use super::{Failure, log_to_stderr};
 use crate::config::Config;
 use crate::service::Service;
+use crate::time::{clock_ahead, system_clock};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,6 +16,9 @@ pub(super) struct Serve {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// A file with a number of seconds that the service's clock is ahead of the machine's; for tests of expiry.
+    #[arg(long, value_name = "FILE", hide = true)]
+    clock_ahead: Option<PathBuf>,
 }
 
 impl Serve {
@@ -23,7 +27,8 @@ impl Serve {
         let config = Config::load(&self.config)?;
         let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         runtime()?.block_on(async {
-            let service = Service::start(config, &folder).await?;
+            let clock = self.clock_ahead.map_or_else(system_clock, clock_ahead);
+            let service = Service::start(config, &folder, clock).await?;
             announce(&service.url())?;
             service.run(stop_signal()?).await;
             Ok(())
