@@ -209,34 +209,37 @@ impl Reconciler {
 
     /// Destroys what was built for slivers that are gone; the number of those that are not done with.
     async fn clear_departed(self: &Arc<Self>) -> usize {
-        let departed = match self.aggregate.store().departed(PAGE).await {
-            Ok(departed) => departed,
-            Err(error) => {
-                log_store(error);
-                return 1;
+        let mut after: Option<Urn> = None;
+        let mut left = 0;
+        loop {
+            let page = match self.aggregate.store().departed(after.as_ref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    log_store(error);
+                    return left + 1;
+                }
+            };
+            let Some(last) = page.last() else { return left };
+            after = Some(last.sliver.clone());
+            let count = page.len();
+            let mut tasks = JoinSet::new();
+            for sliver in page {
+                let this = Arc::clone(self);
+                tasks.spawn(async move {
+                    let _place = this.places.acquire().await;
+                    this.clear(&sliver).await.then_some(sliver.sliver)
+                });
             }
-        };
-        let count = departed.len();
-        let mut tasks = JoinSet::new();
-        for sliver in departed {
-            let this = Arc::clone(self);
-            tasks.spawn(async move {
-                let _place = this.places.acquire().await;
-                this.clear(&sliver).await.then_some(sliver.sliver)
-            });
-        }
-        let mut gone: Vec<Urn> = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            gone.extend(done.ok().flatten());
-        }
-        if gone.is_empty() {
-            return count;
-        }
-        match self.aggregate.store().forget_departed(&gone).await {
-            Ok(()) => count - gone.len(),
-            Err(error) => {
+            let mut gone: Vec<Urn> = Vec::new();
+            while let Some(done) = tasks.join_next().await {
+                gone.extend(done.ok().flatten());
+            }
+            left += count - gone.len();
+            if !gone.is_empty()
+                && let Err(error) = self.aggregate.store().forget_departed(&gone).await
+            {
                 log_store(error);
-                count
+                left += gone.len();
             }
         }
     }
