@@ -15,6 +15,9 @@ use urn::{Urn, UrnError};
 use uuid::Uuid;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
+use x509_parser::oid_registry::{
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
+};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
@@ -351,8 +354,8 @@ fn read_extensions(x509: &X509Certificate<'_>) -> Result<(Names, Constraints), C
                 constraints.path_length = basic.path_len_constraint;
             }
             ParsedExtension::KeyUsage(usage) => constraints.no_cert_sign = !usage.key_cert_sign(),
-            ParsedExtension::ParseError { .. } => {
-                return Err(malformed("an extension cannot be read"));
+            ParsedExtension::ParseError { .. } if extension.critical || matters(&extension.oid) => {
+                return Err(malformed("an extension that matters cannot be read"));
             }
             // What a key may be used for in TLS is the TLS layer's business; key identifiers and policies
             // add nothing to a chain whose signatures are all checked.
@@ -367,6 +370,11 @@ fn read_extensions(x509: &X509Certificate<'_>) -> Result<(Names, Constraints), C
         }
     }
     Ok((names, constraints))
+}
+
+/// Whether an extension says something that is acted upon here.
+fn matters(oid: &Oid<'_>) -> bool {
+    [OID_X509_EXT_SUBJECT_ALT_NAME, OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE].contains(oid)
 }
 
 fn read_names(alternatives: &[GeneralName<'_>]) -> Result<Names, CertificateError> {

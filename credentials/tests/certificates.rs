@@ -112,6 +112,61 @@ fn only_authorities_vouch_and_only_for_their_own() {
     assert!(matches!(refused(&[]), ChainError::Empty));
 }
 
+/// A chain of three whose middle is made with these usages and limits, all keys on P-256.
+fn limited(
+    usages: Vec<rcgen::KeyUsagePurpose>,
+    limit: rcgen::BasicConstraints,
+) -> Result<Identity, ChainError> {
+    use rcgen::{CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+    let parameters = |name: &str, kind: &str| {
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        let urn = format!("urn:publicid:IDN+x.example.org+{kind}+{name}");
+        parameters.subject_alt_names = vec![SanType::URI(urn.as_str().try_into().unwrap())];
+        if kind == "authority" {
+            parameters.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        }
+        parameters
+    };
+    let (root, mut middle, low) =
+        (parameters("root", "authority"), parameters("middle", "authority"), parameters("low", "authority"));
+    middle.key_usages = usages;
+    middle.is_ca = IsCa::Ca(limit);
+    let keys: Vec<KeyPair> = (0..4).map(|_| KeyPair::generate().unwrap()).collect();
+    let issuer = |parameters, key| Issuer::from_params(parameters, key);
+    let read = |certificate: rcgen::Certificate| Certificate::from_der(certificate.der()).unwrap();
+    let presented = [
+        read(parameters("user", "user").signed_by(&keys[3], &issuer(&low, &keys[2])).unwrap()),
+        read(low.signed_by(&keys[2], &issuer(&middle, &keys[1])).unwrap()),
+        read(middle.signed_by(&keys[1], &issuer(&root, &keys[0])).unwrap()),
+    ];
+    let root = read(root.self_signed(&keys[0]).unwrap());
+    TrustRoots::from_certificates([root], &STRICT)?.verify_chain(&presented, now())
+}
+
+#[test]
+fn an_issuers_own_limits_hold() {
+    use rcgen::{BasicConstraints, KeyUsagePurpose};
+    let sign = || vec![KeyUsagePurpose::KeyCertSign];
+    assert!(limited(vec![], BasicConstraints::Unconstrained).is_ok());
+    assert!(limited(sign(), BasicConstraints::Constrained(1)).is_ok());
+    let error = limited(sign(), BasicConstraints::Constrained(0)).unwrap_err();
+    assert!(error.to_string().contains("path length"), "{error}");
+    let error = limited(vec![KeyUsagePurpose::CrlSign], BasicConstraints::Unconstrained).unwrap_err();
+    assert!(error.to_string().contains("key usage"), "{error}");
+}
+
+#[test]
+fn a_certificate_with_two_minds_about_its_algorithm_is_refused() {
+    // The identifier of sha256WithRSAEncryption stands inside and outside of what is signed.
+    let sha256 = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
+    let mut der = pem("sha256.pem").der().to_vec();
+    let last = der.windows(9).rposition(|window| window == sha256).unwrap();
+    der[last + 8] = 0x05;
+    let error = Certificate::from_der(&der).unwrap_err();
+    assert!(error.to_string().contains("two different signature algorithms"), "{error}");
+}
+
 #[test]
 fn a_root_without_urn_needs_the_operators_word() {
     assert!(matches!(

@@ -274,7 +274,6 @@ fn signatures<'a, 'i>(
     root: Node<'a, 'i>,
     levels: &[(Level, Node<'a, 'i>)],
 ) -> Result<Vec<Signature<'a, 'i>>, CredentialError> {
-    let outer = Level(0);
     let list = exactly_one(root, "signatures").map_err(CredentialError::NotACredential)?;
     let found: Vec<Node<'_, '_>> = children_in(list, Some(DS), "Signature").take(MAX_LEVELS + 1).collect();
     if found.len() != levels.len() {
@@ -283,11 +282,13 @@ fn signatures<'a, 'i>(
             found.len(),
             levels.len()
         );
-        return Err(CredentialError::Signature { level: outer, reason });
+        return Err(CredentialError::Signature { level: Level(0), reason });
     }
     let mut read = Vec::with_capacity(found.len());
     for element in found {
-        read.push(Signature::read(element).map_err(|error| signature_error(outer, error))?);
+        let signature =
+            Signature::read(element).map_err(|error| signature_error(meant(element, levels), error))?;
+        read.push(signature);
     }
     let mut matched = Vec::with_capacity(levels.len());
     for (level, element) in levels {
@@ -300,6 +301,14 @@ fn signatures<'a, 'i>(
         matched.push(read.swap_remove(position));
     }
     Ok(matched)
+}
+
+/// The level that a signature seems to be for, to name in a message about its form.
+fn meant(signature: Node<'_, '_>, levels: &[(Level, Node<'_, '_>)]) -> Level {
+    let mut references = signature.descendants().filter_map(|node| node.attribute("URI")?.strip_prefix('#'));
+    references
+        .find_map(|uri| levels.iter().find(|(_, element)| element.attribute((XML, "id")) == Some(uri)))
+        .map_or(Level(0), |(level, _)| *level)
 }
 
 fn element_id<'a>(level: Level, element: Node<'a, '_>) -> Result<&'a str, CredentialError> {
