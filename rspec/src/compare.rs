@@ -6,11 +6,14 @@
 //! do not matter. So a manifest of ours sent back is no change. Everything else is a complete description:
 //! an interface, a command or an extension that is no longer there is removed.
 
-use crate::{
-    Execute, Extension, GrantedInterface, GrantedLink, GrantedNode, Install, Interface, Ip, Link, LinkType,
-    Node, Place, Property, Relation,
-};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod link;
+mod node;
+
+pub use link::link_changes;
+pub use node::node_changes;
+
+use crate::{Execute, Extension, Install, Interface, Ip, LinkType, Place, Property, Relation};
+use std::collections::{BTreeMap, HashMap};
 use urn::Urn;
 
 /// One difference of a node.
@@ -196,56 +199,33 @@ pub struct ExtensionChange {
     pub to: Vec<Extension>,
 }
 
-/// The differences between a node as it is (what was last asked and what was granted for it) and what is asked now.
-/// Without `granted`, only the two documents are compared.
-#[must_use]
-pub fn node_changes(current: &Node, granted: Option<&GrantedNode>, asked: &Node) -> Vec<NodeChange> {
-    let mut changes = Vec::new();
-    if current.client_id != asked.client_id {
-        changes.push(NodeChange::Renamed { from: current.client_id.clone(), to: asked.client_id.clone() });
+/// Compares extensions by place and name; their order counts only among those of one name.
+fn extension_changes(current: &[Extension], asked: &[Extension]) -> impl Iterator<Item = ExtensionChange> {
+    type Key<'a> = (Place, Option<&'a str>, &'a str);
+    let mut groups: BTreeMap<Key<'_>, (Vec<&Extension>, Vec<&Extension>)> = BTreeMap::new();
+    if current != asked {
+        fn key(extension: &Extension) -> Key<'_> {
+            (extension.place, extension.namespace.as_deref(), &extension.name)
+        }
+        for extension in current {
+            groups.entry(key(extension)).or_default().0.push(extension);
+        }
+        for extension in asked {
+            groups.entry(key(extension)).or_default().1.push(extension);
+        }
     }
-    let is = granted.map(|granted| granted.component_id.as_str());
-    if let Some(to) = settled(current.component_id.as_deref(), is, asked.component_id.as_deref(), same_urn) {
-        changes.push(NodeChange::Moved {
-            from: is.or(current.component_id.as_deref()).map(str::to_owned),
-            to: to.to_owned(),
-        });
-    }
-    sliver_type_changes(&mut changes, current, granted, asked);
-    let was = &current.hardware_types;
-    let is = granted.and_then(|granted| granted.hardware_type.clone());
-    let to = &asked.hardware_types;
-    if !to.is_empty() && to != was && is.as_ref().is_none_or(|is| to.as_slice() != [is.as_str()]) {
-        changes.push(NodeChange::HardwareTypes {
-            from: is.map_or_else(|| was.clone(), |is| vec![is]),
-            to: to.clone(),
-        });
-    }
-    let is = granted.map(|granted| granted.exclusive);
-    if let Some(to) = settled(current.exclusive, is, asked.exclusive, |a, b| a == b) {
-        changes.push(NodeChange::Exclusive { from: is.or(current.exclusive), to });
-    }
-    if current.colocate != asked.colocate {
-        changes.push(NodeChange::Colocate { from: current.colocate.clone(), to: asked.colocate.clone() });
-    }
-    if current.services.installs != asked.services.installs {
-        changes.push(NodeChange::Installs {
-            from: current.services.installs.clone(),
-            to: asked.services.installs.clone(),
-        });
-    }
-    if current.services.executes != asked.services.executes {
-        changes.push(NodeChange::Executes {
-            from: current.services.executes.clone(),
-            to: asked.services.executes.clone(),
-        });
-    }
-    if current.relations != asked.relations {
-        changes.push(NodeChange::Relations { from: current.relations.clone(), to: asked.relations.clone() });
-    }
-    interfaces_changes(&mut changes, current, granted, asked);
-    changes.extend(extension_changes(&current.extensions, &asked.extensions).map(NodeChange::Extension));
-    changes
+    groups
+        .into_iter()
+        .filter(|(_, (from, to))| from != to)
+        .map(|((place, namespace, name), (from, to))| ExtensionChange {
+            place,
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+            from: from.into_iter().cloned().collect(),
+            to: to.into_iter().cloned().collect(),
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// What is newly asked where the aggregate has settled a value: nothing if the Update does not say, or says what was
@@ -263,95 +243,18 @@ pub(crate) fn same_urn(a: &str, b: &str) -> bool {
     a == b || matches!((Urn::parse(a), Urn::parse(b)), (Ok(a), Ok(b)) if a == b)
 }
 
-fn sliver_type_changes(
-    changes: &mut Vec<NodeChange>,
-    current: &Node,
-    granted: Option<&GrantedNode>,
-    asked: &Node,
-) {
-    let Some(to) = &asked.sliver_type else { return };
-    let was = current.sliver_type.as_ref();
-    let is = granted.map(|granted| granted.sliver_type.as_str());
-    let was_name = was.map(|was| was.name.as_str());
-    if settled(was_name, is, Some(to.name.as_str()), |a, b| a == b).is_some() {
-        changes
-            .push(NodeChange::SliverType { from: is.or(was_name).map(str::to_owned), to: to.name.clone() });
-    }
-    let names =
-        |images: &[crate::DiskImage]| images.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
-    let was = was.map(|was| names(&was.disk_images)).unwrap_or_default();
-    let to = names(&to.disk_images);
-    let is = granted.and_then(|granted| granted.disk_image.as_deref());
-    // The grant settles the first image.
-    let settled = match is {
-        None => was.clone(),
-        Some(is) => std::iter::once(is.to_owned()).chain(was.iter().skip(1).cloned()).collect(),
-    };
-    if !to.is_empty() && to != was && to != settled {
-        changes.push(NodeChange::DiskImages { from: settled, to });
-    }
+/// Whether two texts name one aggregate.
+pub(crate) fn same_manager(a: &str, b: &str) -> bool {
+    manager_key(a) == manager_key(b)
 }
 
-fn interfaces_changes(
-    changes: &mut Vec<NodeChange>,
-    current: &Node,
-    granted: Option<&GrantedNode>,
-    asked: &Node,
-) {
-    let grants: HashMap<&str, &GrantedInterface> = granted
-        .iter()
-        .flat_map(|granted| &granted.interfaces)
-        .map(|interface| (interface.client_id.as_str(), interface))
-        .collect();
-    let current_keys = current.interfaces.iter().map(|interface| {
-        let granted = grants.get(interface.client_id.as_str()).map(|granted| &granted.sliver_id);
-        (interface.client_id.as_str(), granted.or(interface.sliver_id.as_ref()))
-    });
-    let asked_keys = asked.interfaces.iter().map(|i| (i.client_id.as_str(), i.sliver_id.as_ref()));
-    let pairs = pair(current_keys.collect(), asked_keys.collect());
-    let mut stays = vec![false; asked.interfaces.len()];
-    for (now, partner) in current.interfaces.iter().zip(pairs) {
-        let Some((at, to)) = partner.and_then(|at| asked.interfaces.get(at).map(|to| (at, to))) else {
-            changes.push(NodeChange::InterfaceRemoved(now.clone()));
-            continue;
-        };
-        stays[at] = true;
-        let granted = grants.get(now.client_id.as_str()).copied();
-        let differs = interface_changes(now, granted, to);
-        if !differs.is_empty() {
-            changes.push(NodeChange::InterfaceChanged { client_id: now.client_id.clone(), changes: differs });
-        }
+/// Equal for two ways to write one aggregate: `am` and `cm` are the same.
+fn manager_key(text: &str) -> String {
+    match Urn::parse(text) {
+        Ok(urn) if urn.is_manager_of(&urn.authority()) => urn.authority().as_str().to_ascii_lowercase(),
+        Ok(urn) => urn.key().to_owned(),
+        Err(_) => text.to_owned(),
     }
-    for (interface, stays) in asked.interfaces.iter().zip(stays) {
-        // One that the aggregate added by itself comes back without ever having been asked for.
-        let is_granted = grants.get(interface.client_id.as_str()).is_some_and(|granted| {
-            interface.sliver_id.as_ref() == Some(&granted.sliver_id) && interface.ips.is_empty()
-        });
-        if !stays && !is_granted {
-            changes.push(NodeChange::InterfaceAdded(interface.clone()));
-        }
-    }
-}
-
-fn interface_changes(
-    now: &Interface,
-    granted: Option<&GrantedInterface>,
-    to: &Interface,
-) -> Vec<InterfaceChange> {
-    let mut changes = Vec::new();
-    if now.client_id != to.client_id {
-        changes.push(InterfaceChange::Renamed { from: now.client_id.clone(), to: to.client_id.clone() });
-    }
-    let was = now.component_id.as_deref();
-    let is = granted.and_then(|granted| granted.component_id.as_deref());
-    if let Some(id) = settled(was, is, to.component_id.as_deref(), same_urn) {
-        changes.push(InterfaceChange::Bound { from: is.or(was).map(str::to_owned), to: id.to_owned() });
-    }
-    if now.ips != to.ips {
-        changes.push(InterfaceChange::Addresses { from: now.ips.clone(), to: to.ips.clone() });
-    }
-    changes.extend(extension_changes(&now.extensions, &to.extensions).map(InterfaceChange::Extension));
-    changes
 }
 
 /// Finds for each of the current elements the asked one that means it: by sliver_id where that is unambiguous,
@@ -383,138 +286,4 @@ fn pair(current: Vec<(&str, Option<&Urn>)>, asked: Vec<(&str, Option<&Urn>)>) ->
         }
     }
     pairs
-}
-
-/// The differences between a link as it is and what is asked now.
-#[must_use]
-pub fn link_changes(current: &Link, granted: Option<&GrantedLink>, asked: &Link) -> Vec<LinkChange> {
-    let mut changes = Vec::new();
-    if current.client_id != asked.client_id {
-        changes.push(LinkChange::Renamed { from: current.client_id.clone(), to: asked.client_id.clone() });
-    }
-    let renamed = end_changes(&mut changes, current, granted, asked);
-    property_changes(&mut changes, current, asked, &renamed);
-    if current.link_types != asked.link_types {
-        changes.push(LinkChange::Types { from: current.link_types.clone(), to: asked.link_types.clone() });
-    }
-    let managers = |link: &Link| -> BTreeSet<String> {
-        link.component_managers.iter().map(|manager| manager_key(manager)).collect()
-    };
-    if !asked.component_managers.is_empty() && managers(current) != managers(asked) {
-        changes.push(LinkChange::Managers {
-            from: current.component_managers.clone(),
-            to: asked.component_managers.clone(),
-        });
-    }
-    changes.extend(extension_changes(&current.extensions, &asked.extensions).map(LinkChange::Extension));
-    changes
-}
-
-/// Whether two texts name one aggregate.
-pub(crate) fn same_manager(a: &str, b: &str) -> bool {
-    manager_key(a) == manager_key(b)
-}
-
-/// Equal for two ways to write one aggregate: `am` and `cm` are the same.
-fn manager_key(text: &str) -> String {
-    match Urn::parse(text) {
-        Ok(urn) if urn.is_manager_of(&urn.authority()) => urn.authority().as_str().to_ascii_lowercase(),
-        Ok(urn) => urn.key().to_owned(),
-        Err(_) => text.to_owned(),
-    }
-}
-
-/// Compares the ends; gives the new names of those that stay.
-fn end_changes<'a>(
-    changes: &mut Vec<LinkChange>,
-    current: &'a Link,
-    granted: Option<&GrantedLink>,
-    asked: &'a Link,
-) -> HashMap<&'a str, &'a str> {
-    let grants: HashMap<&str, &Urn> = granted
-        .iter()
-        .flat_map(|granted| &granted.interface_refs)
-        .map(|end| (end.client_id.as_str(), &end.sliver_id))
-        .collect();
-    let current_keys = current.interface_refs.iter().map(|end| {
-        (end.client_id.as_str(), grants.get(end.client_id.as_str()).copied().or(end.sliver_id.as_ref()))
-    });
-    let asked_keys = asked.interface_refs.iter().map(|end| (end.client_id.as_str(), end.sliver_id.as_ref()));
-    let pairs = pair(current_keys.collect(), asked_keys.collect());
-    let mut stays = vec![false; asked.interface_refs.len()];
-    let mut names = HashMap::new();
-    for (now, partner) in current.interface_refs.iter().zip(pairs) {
-        let Some((at, to)) = partner.and_then(|at| asked.interface_refs.get(at).map(|to| (at, to))) else {
-            changes.push(LinkChange::EndRemoved { client_id: now.client_id.clone() });
-            continue;
-        };
-        stays[at] = true;
-        names.insert(now.client_id.as_str(), to.client_id.as_str());
-        if now.client_id != to.client_id {
-            changes.push(LinkChange::EndRenamed { from: now.client_id.clone(), to: to.client_id.clone() });
-        }
-        changes.extend(extension_changes(&now.extensions, &to.extensions).map(LinkChange::Extension));
-    }
-    for (end, stays) in asked.interface_refs.iter().zip(stays) {
-        if !stays
-            && grants.get(end.client_id.as_str()).is_none_or(|sliver| end.sliver_id.as_ref() != Some(*sliver))
-        {
-            changes.push(LinkChange::EndAdded { client_id: end.client_id.clone() });
-        }
-    }
-    names
-}
-
-fn property_changes(
-    changes: &mut Vec<LinkChange>,
-    current: &Link,
-    asked: &Link,
-    renamed: &HashMap<&str, &str>,
-) {
-    let rename =
-        |name: &String| renamed.get(name.as_str()).map_or_else(|| name.clone(), |to| (*to).to_owned());
-    let mut left: Vec<Option<&Property>> = asked.properties.iter().map(Some).collect();
-    for now in &current.properties {
-        let moved =
-            Property { source_id: rename(&now.source_id), dest_id: rename(&now.dest_id), ..now.clone() };
-        let direction = |p: &Option<&Property>| {
-            p.is_some_and(|p| p.source_id == moved.source_id && p.dest_id == moved.dest_id)
-        };
-        let to = left.iter_mut().find(|p| direction(p)).and_then(Option::take);
-        if to != Some(&moved) {
-            changes.push(LinkChange::Property { from: Some(now.clone()), to: to.cloned() });
-        }
-    }
-    for new in left.into_iter().flatten() {
-        changes.push(LinkChange::Property { from: None, to: Some(new.clone()) });
-    }
-}
-
-/// Compares extensions by place and name; their order counts only among those of one name.
-fn extension_changes(current: &[Extension], asked: &[Extension]) -> impl Iterator<Item = ExtensionChange> {
-    type Key<'a> = (Place, Option<&'a str>, &'a str);
-    let mut groups: BTreeMap<Key<'_>, (Vec<&Extension>, Vec<&Extension>)> = BTreeMap::new();
-    if current != asked {
-        fn key(extension: &Extension) -> Key<'_> {
-            (extension.place, extension.namespace.as_deref(), &extension.name)
-        }
-        for extension in current {
-            groups.entry(key(extension)).or_default().0.push(extension);
-        }
-        for extension in asked {
-            groups.entry(key(extension)).or_default().1.push(extension);
-        }
-    }
-    groups
-        .into_iter()
-        .filter(|(_, (from, to))| from != to)
-        .map(|((place, namespace, name), (from, to))| ExtensionChange {
-            place,
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-            from: from.into_iter().cloned().collect(),
-            to: to.into_iter().cloned().collect(),
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
 }

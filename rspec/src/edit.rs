@@ -3,12 +3,15 @@
 //! One function per element does both, so that whatever is put in is also taken out: with a grant it writes the granted
 //! values, without one it removes everything that only an aggregate can know.
 
+mod added;
+
 use crate::compare::{same_manager, same_urn};
-use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Login, User};
+use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Host};
 use crate::reader::Reader;
 use crate::source::{Edits, Source};
-use crate::xml::{GENI, PRESERVE, USER, parse, push_attribute, push_text};
+use crate::xml::{GENI, PRESERVE, USER, parse};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
+use added::{Added, declaration, push_empty, push_preserve, push_services};
 use roxmltree::{Document, Node as Element};
 use std::collections::HashMap;
 use urn::Urn;
@@ -316,119 +319,5 @@ fn is_foreign_end(link: Element<'_, '_>, end: Element<'_, '_>) -> bool {
     match (authority(link), authority(end)) {
         (Some(link), Some(end)) => link != end,
         _ => false,
-    }
-}
-
-/// What an element of ours without prefix needs to declare among the children of `parent`.
-fn declaration(parent: Element<'_, '_>) -> &'static str {
-    if parent.default_namespace() == Some(GENI) {
-        ""
-    } else {
-        " xmlns=\"http://www.geni.net/resources/rspec/3\""
-    }
-}
-
-/// Writes new children of a node or link, each on its own line.
-struct Added<'a> {
-    out: &'a mut String,
-    declaration: &'static str,
-}
-
-type Attributes<'a> = [(&'a str, Option<&'a str>)];
-
-impl<'a> Added<'a> {
-    fn new(out: &'a mut String, parent: Element<'_, '_>) -> Self {
-        Self { out, declaration: declaration(parent) }
-    }
-
-    fn open(&mut self, name: &str, attributes: &Attributes<'_>) {
-        self.out.push_str("\n    ");
-        self.open_unspaced(name, attributes);
-    }
-
-    fn open_unspaced(&mut self, name: &str, attributes: &Attributes<'_>) {
-        self.out.push('<');
-        self.out.push_str(name);
-        self.out.push_str(self.declaration);
-        push_attributes(self.out, attributes);
-    }
-
-    fn inside(&mut self) {
-        self.out.push('>');
-    }
-
-    fn close(&mut self, name: &str) {
-        self.out.push_str("</");
-        self.out.push_str(name);
-        self.out.push('>');
-    }
-
-    fn close_empty(&mut self) {
-        self.out.push_str("/>");
-    }
-
-    fn empty(&mut self, name: &str, attributes: &Attributes<'_>) {
-        self.open(name, attributes);
-        self.close_empty();
-    }
-
-    fn empty_unspaced(&mut self, name: &str, attributes: &Attributes<'_>) {
-        self.open_unspaced(name, attributes);
-        self.close_empty();
-    }
-}
-
-fn push_attributes(out: &mut String, attributes: &Attributes<'_>) {
-    for (name, value) in attributes {
-        if let Some(value) = value {
-            push_attribute(out, name, value);
-        }
-    }
-}
-
-fn push_empty(out: &mut String, name: &str, attributes: &Attributes<'_>) {
-    out.push('<');
-    out.push_str(name);
-    push_attributes(out, attributes);
-    out.push_str("/>");
-}
-
-fn push_services(out: &mut String, declaration: &str, indent: &str, logins: &[Login], users: &[User]) {
-    for login in logins {
-        out.push_str(indent);
-        out.push_str("<login");
-        out.push_str(declaration);
-        push_attributes(
-            out,
-            &[
-                ("authentication", Some(&login.authentication)),
-                ("hostname", Some(&login.hostname)),
-                ("port", Some(&login.port.to_string())),
-                ("username", Some(&login.username)),
-            ],
-        );
-        out.push_str("/>");
-    }
-    for user in users {
-        out.push_str(indent);
-        out.push_str("<services_user");
-        push_attributes(
-            out,
-            &[("xmlns", Some(USER)), ("login", Some(&user.login)), ("user_urn", user.urn.as_deref())],
-        );
-        out.push('>');
-        for key in &user.public_keys {
-            out.push_str("<public_key>");
-            push_text(out, key);
-            out.push_str("</public_key>");
-        }
-        out.push_str("</services_user>");
-    }
-}
-
-fn push_preserve(out: &mut String, guarantee: Option<Guarantee>) {
-    if let Some(guarantee) = guarantee {
-        out.push_str("\n    ");
-        push_empty(out, "preserve", &[("xmlns", Some(PRESERVE)), ("guarantee", Some(guarantee.as_str()))]);
     }
 }

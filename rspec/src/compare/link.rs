@@ -1,0 +1,97 @@
+//! Differences of links and their ends.
+
+use super::{LinkChange, extension_changes, manager_key, pair};
+use crate::{GrantedLink, Link, Property};
+use std::collections::{BTreeSet, HashMap};
+use urn::Urn;
+
+/// The differences between a link as it is and what is asked now.
+#[must_use]
+pub fn link_changes(current: &Link, granted: Option<&GrantedLink>, asked: &Link) -> Vec<LinkChange> {
+    let mut changes = Vec::new();
+    if current.client_id != asked.client_id {
+        changes.push(LinkChange::Renamed { from: current.client_id.clone(), to: asked.client_id.clone() });
+    }
+    let renamed = end_changes(&mut changes, current, granted, asked);
+    property_changes(&mut changes, current, asked, &renamed);
+    if current.link_types != asked.link_types {
+        changes.push(LinkChange::Types { from: current.link_types.clone(), to: asked.link_types.clone() });
+    }
+    let managers = |link: &Link| -> BTreeSet<String> {
+        link.component_managers.iter().map(|manager| manager_key(manager)).collect()
+    };
+    if !asked.component_managers.is_empty() && managers(current) != managers(asked) {
+        changes.push(LinkChange::Managers {
+            from: current.component_managers.clone(),
+            to: asked.component_managers.clone(),
+        });
+    }
+    changes.extend(extension_changes(&current.extensions, &asked.extensions).map(LinkChange::Extension));
+    changes
+}
+
+/// Compares the ends; gives the new names of those that stay.
+fn end_changes<'a>(
+    changes: &mut Vec<LinkChange>,
+    current: &'a Link,
+    granted: Option<&GrantedLink>,
+    asked: &'a Link,
+) -> HashMap<&'a str, &'a str> {
+    let grants: HashMap<&str, &Urn> = granted
+        .iter()
+        .flat_map(|granted| &granted.interface_refs)
+        .map(|end| (end.client_id.as_str(), &end.sliver_id))
+        .collect();
+    let current_keys = current.interface_refs.iter().map(|end| {
+        (end.client_id.as_str(), grants.get(end.client_id.as_str()).copied().or(end.sliver_id.as_ref()))
+    });
+    let asked_keys = asked.interface_refs.iter().map(|end| (end.client_id.as_str(), end.sliver_id.as_ref()));
+    let pairs = pair(current_keys.collect(), asked_keys.collect());
+    let mut stays = vec![false; asked.interface_refs.len()];
+    let mut names = HashMap::new();
+    for (now, partner) in current.interface_refs.iter().zip(pairs) {
+        let Some((at, to)) = partner.and_then(|at| asked.interface_refs.get(at).map(|to| (at, to))) else {
+            changes.push(LinkChange::EndRemoved { client_id: now.client_id.clone() });
+            continue;
+        };
+        stays[at] = true;
+        names.insert(now.client_id.as_str(), to.client_id.as_str());
+        if now.client_id != to.client_id {
+            changes.push(LinkChange::EndRenamed { from: now.client_id.clone(), to: to.client_id.clone() });
+        }
+        changes.extend(extension_changes(&now.extensions, &to.extensions).map(LinkChange::Extension));
+    }
+    for (end, stays) in asked.interface_refs.iter().zip(stays) {
+        if !stays
+            && grants.get(end.client_id.as_str()).is_none_or(|sliver| end.sliver_id.as_ref() != Some(*sliver))
+        {
+            changes.push(LinkChange::EndAdded { client_id: end.client_id.clone() });
+        }
+    }
+    names
+}
+
+fn property_changes(
+    changes: &mut Vec<LinkChange>,
+    current: &Link,
+    asked: &Link,
+    renamed: &HashMap<&str, &str>,
+) {
+    let rename =
+        |name: &String| renamed.get(name.as_str()).map_or_else(|| name.clone(), |to| (*to).to_owned());
+    let mut left: Vec<Option<&Property>> = asked.properties.iter().map(Some).collect();
+    for now in &current.properties {
+        let moved =
+            Property { source_id: rename(&now.source_id), dest_id: rename(&now.dest_id), ..now.clone() };
+        let direction = |p: &Option<&Property>| {
+            p.is_some_and(|p| p.source_id == moved.source_id && p.dest_id == moved.dest_id)
+        };
+        let to = left.iter_mut().find(|p| direction(p)).and_then(Option::take);
+        if to != Some(&moved) {
+            changes.push(LinkChange::Property { from: Some(now.clone()), to: to.cloned() });
+        }
+    }
+    for new in left.into_iter().flatten() {
+        changes.push(LinkChange::Property { from: None, to: Some(new.clone()) });
+    }
+}
