@@ -71,7 +71,7 @@ CREATE TABLE departed (
     instance      TEXT    CHECK (json_valid(instance)),
     CHECK (instance IS NULL OR configuration IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX departed_to_clear ON departed (departed, key) WHERE configuration IS NOT NULL;
+CREATE INDEX departed_to_clear ON departed (key) WHERE configuration IS NOT NULL;
 
 -- What there is, and what slivers hold of it. "over" is by how much the operator lowered a total below what
 -- was held at that time; it can only shrink as slivers give back, so that nothing more can be held than the

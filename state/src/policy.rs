@@ -18,6 +18,15 @@ pub enum AllocateMode {
 }
 
 impl AllocateMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Single, Self::Disjoint, Self::Many];
+
+    /// The mode with this name, in any case.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.as_str().eq_ignore_ascii_case(name))
+    }
+
     /// The name on the wire.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -44,7 +44,7 @@ pub struct Claim {
 }
 
 /// What a sliver is made of. Only `client_id`, `claims` and `frame` mean something here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Configuration {
     /// The experimenter's name for the resource, unique among the slice's resources of its kind.
     pub client_id: String,
@@ -64,6 +64,17 @@ impl Configuration {
     #[must_use]
     pub fn new(client_id: String, rspec: String, detail: serde_json::Value, claims: Vec<Claim>) -> Self {
         Self { client_id, rspec, detail, claims, frame: None }
+    }
+}
+
+impl fmt::Debug for Configuration {
+    /// Leaves out the documents: they are long, and hold what experimenters may not want in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configuration")
+            .field("client_id", &self.client_id)
+            .field("claims", &self.claims)
+            .field("frame", &self.frame)
+            .finish_non_exhaustive()
     }
 }
 

@@ -276,7 +276,7 @@ impl Keeper for Database {
         let roster = self.with(async |store| store.roster().await).unwrap();
         let there: BTreeSet<u32> = world.reference.rows.iter().map(|row| row.name).collect();
         assert_eq!(roster.iter().map(|one| name_of(&one.sliver)).collect::<BTreeSet<_>>(), there);
-        let departed = self.with(async |store| store.departed(usize::MAX).await).unwrap();
+        let departed = self.with(async |store| store.departed(None, usize::MAX).await).unwrap();
         assert_eq!(
             departed.iter().map(|one| name_of(&one.sliver)).collect::<BTreeSet<_>>(),
             world.provisioned.difference(&there).copied().collect(),

@@ -11,7 +11,7 @@ use state::{
     Whereabouts, apply,
 };
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -277,17 +277,19 @@ async fn what_was_built_is_remembered_until_it_is_cleared_away() {
     let transition = step(&load(&store, "one").await, &delete(Selection::Slice));
     assert!(transition.departed.iter().all(|departure| departure.cause == Cause::Deleted));
     store.save(&transition).await.unwrap();
-    let departed = store.departed(10).await.unwrap();
+    let departed = store.departed(None, 10).await.unwrap();
     assert_eq!(departed.len(), 2);
     assert_eq!(departed[0].sliver, urn("sliver", "a"));
     assert_eq!(departed[0].instance.as_ref().unwrap().detail, "i-1");
     assert_eq!(departed[1].configuration.client_id, "b");
     assert_eq!(departed[1].instance, None);
-    assert_eq!(store.departed(1).await.unwrap().len(), 1);
+    let first = store.departed(None, 1).await.unwrap();
+    assert_eq!(first[..], departed[..1]);
+    assert_eq!(store.departed(Some(&first[0].sliver), 9).await.unwrap()[..], departed[1..]);
 
     store.forget_departed(&[urn("sliver", "a")]).await.unwrap();
     store.forget_departed(&[urn("sliver", "a")]).await.unwrap();
-    assert_eq!(store.departed(10).await.unwrap().len(), 1);
+    assert_eq!(store.departed(None, 10).await.unwrap().len(), 1);
     assert_eq!(store.counts().await.unwrap().departed, 1);
 }
 
@@ -568,7 +570,7 @@ fn write_until_killed(path: &Path) {
         for n in begin.. {
             let slivers = vec![new(&format!("v{n}"), 1), new(&format!("w{n}"), 2)];
             does(&store, &format!("s{n}"), allocate(slivers)).await.unwrap();
-            println!("saved s{n}");
+            writeln!(std::io::stdout(), "saved s{n}").unwrap();
         }
     });
 }

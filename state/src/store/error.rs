@@ -71,6 +71,30 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// The `geni_code` with which a call that met this error answers (AM API v3, table of return codes).
+    #[must_use]
+    pub fn geni_code(&self) -> i32 {
+        match self {
+            Self::Exhausted { .. } => TOOBIG,
+            Self::Conflict { .. } => BUSY,
+            Self::NameTaken { .. } => SERVERERROR,
+            Self::Closed => UNAVAILABLE,
+            Self::InUse { .. }
+            | Self::Newer { .. }
+            | Self::File { .. }
+            | Self::Corrupt { .. }
+            | Self::Database(_) => DBERROR,
+        }
+    }
+}
+
+const SERVERERROR: i32 = 5;
+const TOOBIG: i32 = 6;
+const DBERROR: i32 = 9;
+const UNAVAILABLE: i32 = 11;
+const BUSY: i32 = 14;
+
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         // A statement's error may quote SQL, which holds no values here: they are bound, never written in.

@@ -61,9 +61,9 @@ pub trait Store: Send + Sync {
     /// When the next sliver expires, however long ago that may be; shut down slices do not count.
     async fn next_expiry(&self) -> Result<Option<DateTime<Utc>>, StoreError>;
 
-    /// Slivers that went although something may still exist for them in the cloud, the longest gone first,
-    /// `limit` at most.
-    async fn departed(&self, limit: usize) -> Result<Vec<DepartedSliver>, StoreError>;
+    /// Slivers that went although something may still exist for them in the cloud; page by page, as
+    /// [`Store::unsettled`].
+    async fn departed(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<DepartedSliver>, StoreError>;
 
     /// Nothing exists any more for these slivers. Their names stay taken; their configurations are forgotten.
     async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError>;

@@ -188,7 +188,6 @@ impl Reference {
                             row.ends = end.unwrap_or(row.ends);
                             if *work {
                                 row.change_to_do = true;
-                                row.broken = false;
                                 if row.built {
                                     row.operational = "geni_configuring";
                                 }

@@ -99,8 +99,9 @@ impl Store for SqliteStore {
         self.readers.run(read::next_expiry).await
     }
 
-    async fn departed(&self, limit: usize) -> Result<Vec<DepartedSliver>, StoreError> {
-        self.readers.run(move |connection| read::departed(connection, limit)).await
+    async fn departed(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<DepartedSliver>, StoreError> {
+        let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
+        self.readers.run(move |connection| read::departed(connection, &after, limit)).await
     }
 
     async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError> {

@@ -21,7 +21,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Takes the lock that keeps a second service off the database. It is a file of its own beside the database:
 /// closing any handle on the database file itself would drop the locks that SQLite holds on it.
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let beside = PathBuf::from(format!("{}.lock", path.display()));
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".lock");
+    let beside = PathBuf::from(beside);
     let file = private_file(&beside)?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -173,12 +173,16 @@ pub(super) fn next_expiry(connection: &Connection) -> Result<Option<DateTime<Utc
         .transpose()
 }
 
-pub(super) fn departed(connection: &Connection, limit: usize) -> Result<Vec<DepartedSliver>, StoreError> {
+pub(super) fn departed(
+    connection: &Connection,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<DepartedSliver>, StoreError> {
     all(
         connection,
         "SELECT urn, slice, resource, departed, configuration, instance FROM departed
-         WHERE configuration IS NOT NULL ORDER BY departed, key LIMIT ?1",
-        [at_most(limit)],
+         WHERE configuration IS NOT NULL AND key > ?1 ORDER BY key LIMIT ?2",
+        (after, at_most(limit)),
         |row| {
             Ok(DepartedSliver {
                 sliver: row::urn(row, 0)?,
