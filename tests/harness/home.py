@@ -1,0 +1,111 @@
+"""A folder made by `am-server init`: configuration, certificates, credentials."""
+
+import shutil
+import ssl
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+
+from . import binary, toml
+
+# The pretended cloud and the reconciler at a pace for tests.
+FAST = {
+    "reconcile": {"busy_seconds": 0.03, "full_seconds": 1.0},
+    "mock": {"lifecycle": {"create_ms": 60, "start_ms": 40, "stop_ms": 40, "reboot_ms": 40}},
+}
+
+
+class Home:
+    """One folder, and what is done with it without a running server."""
+
+    def __init__(self, folder: Path, authority: str = "am.test.example", like: Path | None = None):
+        """Makes the folder, or copies one that was made before: making keys takes a while."""
+        self.folder = folder
+        self.authority = authority
+        if like:
+            shutil.copytree(like, folder, dirs_exist_ok=True)
+        else:
+            binary.run("init", "--dir", folder, "--authority", authority, "--listen", "127.0.0.1:0")
+
+    def __repr__(self):
+        return f"Home({self.folder})"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "am.toml"
+
+    @property
+    def root(self) -> Path:
+        """The development authority's certificate."""
+        return self.folder / "trusted_roots" / "development.pem"
+
+    @property
+    def clock_file(self) -> Path:
+        """Holds by how many seconds the server's clock is ahead."""
+        return self.folder / "clock"
+
+    def user(self, name: str) -> Path:
+        return self.folder / "users" / name
+
+    def user_urn(self, name: str) -> str:
+        return f"urn:publicid:IDN+{self.authority}+user+{name}"
+
+    def slice_urn(self, name: str) -> str:
+        return f"urn:publicid:IDN+{self.authority}+slice+{name}"
+
+    @property
+    def urn(self) -> str:
+        """The aggregate's own URN."""
+        return f"urn:publicid:IDN+{self.authority}+authority+am"
+
+    def configure(self, mock=None, **sections):
+        """Changes the configuration: members of sections, and of the first driver as `mock`.
+
+        A member that is a table is changed member by member; anything else is replaced.
+        """
+        settings = tomllib.loads(self.config.read_text())
+        _merge(settings, sections)
+        if mock:
+            _merge(settings["drivers"][0], mock)
+        self.config.write_text(toml.dumps(settings))
+
+    def user_credential(self, user: str) -> str:
+        return (self.user(user) / "user-cred.xml").read_text()
+
+    @lru_cache(maxsize=None)
+    def slice_credential(self, slice_name: str, owner: str = "alice", days: int = 30) -> str:
+        """A credential over a slice, minted by the folder's authority."""
+        command = ["credential", "slice", "--dir", self.folder]
+        return binary.run(*command, "--slice", slice_name, "--owner", owner, "--days", days).stdout.strip()
+
+    def delegate(self, credential: str, giver: str, taker: str, privileges=None, days=None) -> str:
+        """A credential handed on from one user to another."""
+        file = self.folder / "to-delegate.xml"
+        file.write_text(credential)
+        command = ["credential", "delegate", "--dir", self.folder, "--credential", file]
+        command += ["--from", giver, "--to", taker]
+        if privileges is not None:
+            command += ["--privileges", ",".join(privileges)]
+        if days is not None:
+            command += ["--days", days]
+        return binary.run(*command).stdout.strip()
+
+    def tls(self, user="alice", certificate=None, key=None) -> ssl.SSLContext:
+        """A client's TLS: trusts the development authority, checks the server's name, shows a certificate.
+
+        `user=None` shows none.
+        """
+        context = ssl.create_default_context(cafile=str(self.root))
+        if certificate is not None:
+            context.load_cert_chain(str(certificate), str(key))
+        elif user is not None:
+            context.load_cert_chain(str(self.user(user) / "cert.pem"), str(self.user(user) / "key.pem"))
+        return context
+
+
+def _merge(into: dict, changes: dict):
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value

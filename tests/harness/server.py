@@ -1,0 +1,166 @@
+"""The running service."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from . import binary, poll
+from .client import Client
+from .home import FAST, Home
+from .mock import MockCloud
+from .slice import Slice
+
+# Peak memory of every server that ran, in kB, for the summary at the end.
+peaks: list[tuple[str, int]] = []
+
+
+class Server:
+    """`am-server serve` over a folder. Started by the constructor; `stop` ends it.
+
+    Keyword arguments are sections of the configuration, `mock` the settings of its driver; the pace is
+    that of tests unless `pace=None`. Every server's log is looked through when it ends: there must be
+    no panic in it, and nothing secret.
+    """
+
+    def __init__(self, home: Home, pace=FAST, **sections):
+        self.home = home
+        self.process = None
+        self.runs = 0
+        self._tail = ""
+        home.clock_file.touch()
+        if pace:
+            home.configure(**pace)
+        if sections:
+            home.configure(**sections)
+        self.start()
+
+    # Life
+
+    def start(self):
+        """Starts the process and waits until it accepts connections."""
+        assert self.process is None, "it runs already"
+        self.runs += 1
+        self.log = self.home.folder / f"server-{self.runs}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [binary.path(), "serve", "--config", self.home.config, "--clock-ahead", self.home.clock_file],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "AM_LOG": os.environ.get("AM_LOG", "debug,rustls=info,hyper=info")},
+            )
+        # Ends at once when the process does; a server that hangs at start is ended by the test run's own limit.
+        line = self.process.stdout.readline().decode()
+        found = re.fullmatch(r"ready: (https://127\.0\.0\.1:(\d+))/am/3\.0\n", line)
+        if not found:
+            self.kill()
+            raise AssertionError(f"the server did not start: {line!r}\n{self.log.read_text()}")
+        self.base_url, self.port = found[1], int(found[2])
+
+    def stop(self):
+        """Asks it to end and waits for that."""
+        if self.process is None:
+            return
+        self._note_peak()
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self._gone()
+        self.check_logs()
+        assert code == 0, f"the server ended with {code}:\n{self.log.read_text()[-3000:]}"
+
+    def kill(self):
+        """Ends it without warning (SIGKILL), by its own process id."""
+        if self.process is None:
+            return
+        self._note_peak()
+        self.process.kill()
+        self.process.wait(timeout=60)
+        self._gone()
+
+    def restart(self):
+        """Killed and started again over the same files."""
+        self.kill()
+        self.start()
+
+    def _gone(self):
+        self.process.stdout.close()
+        self.process = None
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def memory(self, line="VmHWM") -> int:
+        """A line of /proc/<pid>/status, in kB: `VmHWM` is the peak, `VmRSS` what is used now."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except FileNotFoundError:
+            return 0
+        found = re.search(rf"^{line}:\s+(\d+) kB", status, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    def _note_peak(self):
+        name = os.environ.get("PYTEST_CURRENT_TEST", "").split(" ")[0]
+        peaks.append((name, self.memory()))
+
+    # Time
+
+    def set_clock_ahead(self, seconds: int):
+        """From now on the server's clock is this much ahead of the machine's."""
+        new = self.home.clock_file.with_suffix(".new")
+        new.write_text(str(int(seconds)))
+        new.replace(self.home.clock_file)
+
+    # Callers
+
+    def url(self, api=3, path=None) -> str:
+        return self.base_url + (path if path is not None else f"/am/{api}.0")
+
+    def client(self, user="alice", api=3, path=None, tls=None) -> Client:
+        """A caller: a user of the folder, or any TLS context."""
+        return Client(self.url(api, path), tls or self.home.tls(user))
+
+    def slice(self, name=None, owner="alice", api=3, **credential) -> Slice:
+        """A slice with a credential of its owner, and its owner as caller."""
+        return Slice(self, name or fresh_name(), owner, api, **credential)
+
+    @property
+    def mock(self) -> MockCloud:
+        return MockCloud(self.home.folder / "mock.sqlite")
+
+    # What must never be in a log
+
+    def check_logs(self):
+        """No panic and no piece of a key or credential in any log of this server."""
+        secrets = set()
+        for file in self.home.folder.rglob("*"):
+            if file.suffix in (".pem", ".xml"):
+                secrets.update(_pieces(file.read_text()))
+        for run in range(1, self.runs + 1):
+            log = (self.home.folder / f"server-{run}.log").read_text(errors="replace")
+            assert "panicked" not in log, log[log.index("panicked") - 500 :][:3000]
+            words = set(re.findall(r"[A-Za-z0-9+/=]{40,}", log))
+            found = words & secrets
+            assert not found, f"{len(found)} pieces of keys, certificates or credentials are in the log"
+
+
+def _pieces(document: str):
+    """Lines of base64, whole and cut as a log might cut them: keys, certificates, digests, signatures."""
+    return re.findall(r"[A-Za-z0-9+/=]{40,}", document)
+
+
+_counter = 0
+
+
+def fresh_name(prefix="t") -> str:
+    """A slice name no other test uses."""
+    global _counter
+    _counter += 1
+    return f"{prefix}{_counter}"
+
+
+def wait_for_free_capacity(server: Server):
+    """Until no instance is left in the pretended cloud."""
+    poll.until(lambda: not server.mock.instances(), "the cloud being empty")
