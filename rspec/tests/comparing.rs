@@ -193,6 +193,57 @@ fn a_sliver_id_that_several_interfaces_share_tells_nothing() {
         .replace("client_id=\"n:0\"", &format!("client_id=\"n:0\"{id}"))
         .replace("client_id=\"n:1\"", &format!("client_id=\"n:1\"{id}"));
     assert_eq!(node_changes(&node(NODE), Some(&granted), &node(&asked)), []);
+    // Nor when they come in another order.
+    let second = format!("<interface client_id=\"n:1\"{id}/>");
+    assert!(asked.contains(&second));
+    let turned = asked
+        .replace(&second, "")
+        .replace("<interface client_id=\"n:0\"", &format!("{second}<interface client_id=\"n:0\""));
+    assert_eq!(node_changes(&node(NODE), Some(&granted), &node(&turned)), []);
+}
+
+// Whatever element an extension stands in, its coming is seen, as attribute and as element.
+#[test]
+fn extensions_are_seen_in_every_element() {
+    let wide = "<node client_id='n'><sliver_type name='v'><disk_image name='i'></disk_image></sliver_type><hardware_type name='h'></hardware_type>\
+        <interface client_id='i'><ip address='1'></ip></interface><services><install url='u' install_path='p'></install>\
+        <execute shell='s' command='c'></execute></services><relation type='t' client_id='o'></relation><location country='DE'></location></node>";
+    let link_text = "<link client_id='l'><interface_ref client_id='i'></interface_ref><component_manager name='m'></component_manager>\
+        <link_type name='t'></link_type><property source_id='a' dest_id='b'></property><component_hop></component_hop></link>";
+    for element in [
+        "node",
+        "sliver_type",
+        "disk_image",
+        "hardware_type",
+        "interface",
+        "ip",
+        "services",
+        "install",
+        "execute",
+        "relation",
+        "location",
+    ] {
+        for (from, to) in [
+            (format!("<{element}"), format!("<{element} odd='1'")),
+            (format!("</{element}>"), format!("<e xmlns='urn:e'/></{element}>")),
+        ] {
+            let asked = wide.replacen(&from, &to, 1);
+            assert_ne!(asked, wide);
+            let changes = node_changes(&node(wide), None, &node(&asked));
+            assert_eq!(changes.len(), 1, "{asked}: {changes:?}");
+            assert_eq!(node_changes(&node(&asked), None, &node(wide)).len(), 1, "{asked}, gone again");
+        }
+    }
+    for element in ["link", "interface_ref", "component_manager", "link_type", "property", "component_hop"] {
+        for (from, to) in [
+            (format!("<{element} "), format!("<{element} odd='1' ")),
+            (format!("</{element}>"), format!("<e xmlns='urn:e'/></{element}>")),
+        ] {
+            let asked = link_text.replace("<component_hop>", "<component_hop >").replacen(&from, &to, 1);
+            let changes = link_changes(&link(link_text), None, &link(&asked));
+            assert_eq!(changes.len(), 1, "{asked}: {changes:?}");
+        }
+    }
 }
 
 #[test]
