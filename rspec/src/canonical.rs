@@ -1,11 +1,15 @@
 //! Comparable forms of what we do not understand.
 //!
 //! The form is that of canonical XML in what it treats as equal, with two liberties that RSpecs need: prefixes are
-//! replaced by the namespaces they stand for, and white space between elements is left out.
+//! replaced by the namespaces they stand for, and white space between elements is left out. Each namespace is written
+//! out once and is a number from then on, so that a long one, used often, does not make the form long.
 
 use crate::reader::namespace_of;
 use crate::xml::{is_blank, push_text, push_value};
 use roxmltree::{Attribute, Node};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Write as _;
 
 /// The element of ours in which an extension stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,7 +33,8 @@ pub struct Extension {
     pub namespace: Option<String>,
     /// Its local name.
     pub name: String,
-    /// Its content in canonical form: names with their namespace in braces, attributes sorted.
+    /// Its content in canonical form: each name with its namespace in braces (`{n=uri}` the first time,
+    /// `{n}` afterwards), attributes sorted.
     pub canonical: String,
 }
 
@@ -45,7 +50,7 @@ impl Extension {
 
     pub(crate) fn attribute(place: Place, attribute: Attribute<'_, '_>) -> Self {
         let mut canonical = String::new();
-        push_canonical_attribute(&mut canonical, attribute);
+        push_attribute(&mut canonical, &mut Names::new(), attribute);
         Self {
             place,
             namespace: attribute.namespace().map(str::to_owned),
@@ -58,38 +63,48 @@ impl Extension {
 /// The canonical form of an element with all it holds.
 pub(crate) fn canonical(element: Node<'_, '_>) -> String {
     let mut out = String::new();
-    push_element(&mut out, element);
+    push_element(&mut out, &mut Names::new(), element);
     out
 }
 
-fn push_name(out: &mut String, namespace: Option<&str>, name: &str) {
-    out.push('{');
-    out.push_str(namespace.unwrap_or_default());
-    out.push('}');
-    out.push_str(name);
+/// The namespaces met so far, numbered.
+type Names<'d> = HashMap<&'d str, usize>;
+
+fn push_name<'d>(out: &mut String, names: &mut Names<'d>, namespace: Option<&'d str>, name: &str) {
+    let uri = namespace.unwrap_or_default();
+    let next = names.len();
+    match names.entry(uri) {
+        Entry::Occupied(known) => {
+            let _ = write!(out, "{{{}}}{name}", known.get());
+        }
+        Entry::Vacant(new) => {
+            new.insert(next);
+            let _ = write!(out, "{{{next}={uri}}}{name}");
+        }
+    }
 }
 
-fn push_canonical_attribute(out: &mut String, attribute: Attribute<'_, '_>) {
+fn push_attribute<'d>(out: &mut String, names: &mut Names<'d>, attribute: Attribute<'d, '_>) {
     out.push(' ');
-    push_name(out, attribute.namespace(), attribute.name());
+    push_name(out, names, attribute.namespace(), attribute.name());
     out.push_str("=\"");
     push_value(out, attribute.value());
     out.push('"');
 }
 
-fn push_element(out: &mut String, element: Node<'_, '_>) {
+fn push_element<'d>(out: &mut String, names: &mut Names<'d>, element: Node<'d, '_>) {
     out.push('<');
-    push_name(out, element.tag_name().namespace(), element.tag_name().name());
+    push_name(out, names, element.tag_name().namespace(), element.tag_name().name());
     let mut attributes: Vec<_> = element.attributes().collect();
     attributes.sort_by_key(|attribute| (attribute.namespace(), attribute.name()));
     for attribute in attributes {
-        push_canonical_attribute(out, attribute);
+        push_attribute(out, names, attribute);
     }
     out.push('>');
     let has_elements = element.children().any(|child| child.is_element());
     for child in element.children() {
         if child.is_element() {
-            push_element(out, child);
+            push_element(out, names, child);
         } else if child.is_text() {
             let text = child.text().unwrap_or_default();
             if !(has_elements && is_blank(text)) {
@@ -114,6 +129,9 @@ mod tests {
         let a = form("<x:a xmlns:x='u' xmlns:y='v' b='1' y:b='2' a='&#65;'>\n <x:c/>\n</x:a>");
         let b = form("<a xmlns='u' xmlns:q='v' a=\"A\" q:b='2' b='1'><c></c><!-- note --></a>");
         assert_eq!(a, b);
+        let long = format!("urn:{}", "x".repeat(400));
+        let often = form(&format!("<x:a xmlns:x='{long}'>{}</x:a>", "<x:b/>".repeat(1000)));
+        assert!(often.len() < 20_000);
         assert_eq!(form("<a>x &amp; y</a>"), form("<a>x <![CDATA[& ]]>y</a>"));
     }
 

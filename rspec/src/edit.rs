@@ -13,7 +13,7 @@ use crate::xml::{GENI, PRESERVE, USER, parse};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
 use added::{Added, declaration, push_empty, push_preserve, push_services};
 use roxmltree::{Document, Node as Element};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use urn::Urn;
 
 /// The stand-alone form of an element after `edit`.
@@ -92,14 +92,14 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
         .map(|interface| (interface.client_id.as_str(), interface))
         .collect();
     let (mut has_type, mut has_hardware, mut has_services) = (false, false, false);
-    let mut interfaces: Vec<&str> = Vec::new();
+    let mut interfaces: HashSet<&str> = HashSet::new();
     for child in node.children().filter(Element::is_element) {
         let name = child.tag_name();
         match (name.namespace(), name.name()) {
             (Some(GENI), "host") | (Some(PRESERVE), _) => edits.remove_element(child),
             (Some(GENI), "interface") => {
                 let client_id = child.attribute("client_id").unwrap_or_default();
-                interfaces.push(client_id);
+                interfaces.insert(client_id);
                 edit_interface(edits, child, grants.get(client_id).copied());
             }
             (Some(GENI), "services") => {
@@ -144,7 +144,7 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
             new.empty("hardware_type", &[("name", Some(name))]);
         }
         for interface in &granted.interfaces {
-            if !interfaces.contains(&interface.client_id.as_str()) {
+            if !interfaces.contains(interface.client_id.as_str()) {
                 new.empty(
                     "interface",
                     &[
@@ -256,14 +256,14 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
         .flat_map(|granted| &granted.interface_refs)
         .map(|end| (end.client_id.as_str(), end))
         .collect();
-    let mut ends: Vec<&str> = Vec::new();
+    let mut ends: HashSet<&str> = HashSet::new();
     for child in link.children().filter(Element::is_element) {
         let name = child.tag_name();
         match (name.namespace(), name.name()) {
             (Some(PRESERVE), _) => edits.remove_element(child),
             (Some(GENI), "interface_ref") => {
                 let client_id = child.attribute("client_id").unwrap_or_default();
-                ends.push(client_id);
+                ends.insert(client_id);
                 match grants.get(client_id) {
                     // Another aggregate's end of a shared link is that aggregate's to describe.
                     None if granted.is_some() || is_foreign_end(link, child) => {}
@@ -296,7 +296,7 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
     let mut added = String::new();
     let mut new = Added::new(&mut added, link);
     for end in &granted.interface_refs {
-        if !ends.contains(&end.client_id.as_str()) {
+        if !ends.contains(end.client_id.as_str()) {
             new.empty(
                 "interface_ref",
                 &[

@@ -9,6 +9,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// Pairs of a root's schemaLocation that are looked at. They are hints; tools repeat them.
+const MAX_SCHEMAS: usize = 256;
+
 /// What belongs to no sliver of ours but must come back in every manifest: the root's extension attributes,
 /// extension elements at the root, nodes and links of other aggregates.
 ///
@@ -80,7 +83,7 @@ impl Frame {
             match (attribute.namespace(), attribute.name()) {
                 (Some(XSI), "schemaLocation") => {
                     let words: Vec<_> = attribute.value().split_ascii_whitespace().collect();
-                    for pair in words.chunks_exact(2) {
+                    for pair in words.chunks_exact(2).take(MAX_SCHEMAS) {
                         let pair = (pair[0].to_owned(), pair[1].to_owned());
                         if pair.0 != GENI && !frame.schema_locations.contains(&pair) {
                             frame.schema_locations.push(pair);

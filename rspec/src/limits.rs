@@ -41,6 +41,9 @@ impl Limits {
 /// Namespaces in scope, summed over the elements that declare one. Each such element costs a copy of what is in scope.
 const MAX_NAMESPACE_WORK: usize = 4_000_000;
 
+/// The longest namespace name, in bytes. Real ones stay below 100; what is kept of each extension names its namespace.
+const MAX_NAMESPACE: usize = 512;
+
 /// Checks a document against the limits.
 ///
 /// Only well-formed markup is understood. Where it is not well-formed the scan may stop early, and the parser, which
@@ -111,6 +114,13 @@ pub(crate) fn check(xml: &str, limits: &Limits) -> Result<(), RspecError> {
                     format!("elements are nested more than {deepest} deep"),
                 );
             }
+            if tag.longest_namespace > MAX_NAMESPACE {
+                return fail(
+                    RspecErrorKind::TooLarge,
+                    start,
+                    format!("a namespace name is longer than {MAX_NAMESPACE} bytes"),
+                );
+            }
             if tag.namespaces > 0 {
                 namespace_work += in_scope + tag.namespaces;
                 if namespace_work > MAX_NAMESPACE_WORK {
@@ -140,13 +150,14 @@ struct Tag {
     length: usize,
     attributes: usize,
     namespaces: usize,
+    longest_namespace: usize,
     empty: bool,
 }
 
 impl Tag {
     /// Reads the tag at the start of `bytes`; nothing if it does not end.
     fn scan(bytes: &[u8]) -> Option<Self> {
-        let mut tag = Self { length: 0, attributes: 0, namespaces: 0, empty: false };
+        let mut tag = Self { length: 0, attributes: 0, namespaces: 0, longest_namespace: 0, empty: false };
         let mut at = 1;
         loop {
             let rest = bytes.get(at..)?;
@@ -164,11 +175,12 @@ impl Tag {
                 Some(end) if tag.attributes == 1 => before[end..].trim_ascii_start(),
                 _ => before,
             };
+            let length = memchr(bytes[mark], bytes.get(mark + 1..)?)?;
             if name.starts_with(b"xmlns") {
                 tag.namespaces += 1;
+                tag.longest_namespace = tag.longest_namespace.max(length);
             }
-            at = mark + 1;
-            at += memchr(bytes[mark], bytes.get(at..)?)? + 1;
+            at = mark + 1 + length + 1;
         }
     }
 }
@@ -213,5 +225,9 @@ mod tests {
         let again = "<b xmlns:x='y'/>".repeat(30_000);
         assert_eq!(kind(&format!("<a{many}>{again}</a>"), Limits::default()), Some(RspecErrorKind::TooLarge));
         assert_eq!(kind(&format!("<a>{again}</a>"), Limits::default()), None);
+        let long = "u".repeat(600);
+        let xml = format!("<a x='{long}'><b c='' xmlns='{long}'/></a>");
+        assert_eq!(kind(&xml, Limits::default()), Some(RspecErrorKind::TooLarge));
+        assert_eq!(kind(&xml.replace("xmlns", "y"), Limits::default()), None);
     }
 }

@@ -127,6 +127,10 @@ fn limits_hold() {
     assert_eq!(Request::parse_request(LAN, &limits).unwrap_err().kind, Kind::TooLarge);
     let comments = format!("{HEAD}{}</rspec>", "<!---->".repeat(2000));
     assert_eq!(Request::parse_request(&comments, &limits).unwrap_err().kind, Kind::TooLarge);
+    let declared: String = (0..200).map(|n| format!(" xmlns:n{n}='urn:{}'", "u".repeat(400))).collect();
+    let many = "<node client_id='$'/>".repeat(2000);
+    let wide = format!("{}{declared}>{many}</rspec>", HEAD.trim_end_matches('>'));
+    assert_eq!(refused(&wide).0, Kind::TooLarge);
     let many: String = (0..300).map(|n| format!(" a{n}=''")).collect();
     refuses(&format!("<node client_id='a'{many}/>"), Kind::TooLarge, "attributes");
 }

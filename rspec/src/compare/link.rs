@@ -2,7 +2,7 @@
 
 use super::{LinkChange, extension_changes, manager_key, pair};
 use crate::{GrantedLink, Link, Property};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use urn::Urn;
 
 /// The differences between a link as it is and what is asked now.
@@ -71,22 +71,23 @@ fn end_changes<'a>(
     names
 }
 
-fn property_changes(
+fn property_changes<'a>(
     changes: &mut Vec<LinkChange>,
-    current: &Link,
-    asked: &Link,
-    renamed: &HashMap<&str, &str>,
+    current: &'a Link,
+    asked: &'a Link,
+    renamed: &HashMap<&'a str, &'a str>,
 ) {
-    let rename =
-        |name: &String| renamed.get(name.as_str()).map_or_else(|| name.clone(), |to| (*to).to_owned());
+    let rename = |name: &'a str| renamed.get(name).copied().unwrap_or(name);
     let mut left: Vec<Option<&Property>> = asked.properties.iter().map(Some).collect();
+    let mut directions: HashMap<(&str, &str), VecDeque<usize>> = HashMap::new();
+    for (at, new) in asked.properties.iter().enumerate() {
+        directions.entry((&new.source_id, &new.dest_id)).or_default().push_back(at);
+    }
     for now in &current.properties {
-        let moved =
-            Property { source_id: rename(&now.source_id), dest_id: rename(&now.dest_id), ..now.clone() };
-        let direction = |p: &Option<&Property>| {
-            p.is_some_and(|p| p.source_id == moved.source_id && p.dest_id == moved.dest_id)
-        };
-        let to = left.iter_mut().find(|p| direction(p)).and_then(Option::take);
+        let (source, dest) = (rename(&now.source_id), rename(&now.dest_id));
+        let at = directions.get_mut(&(source, dest)).and_then(VecDeque::pop_front);
+        let moved = Property { source_id: source.to_owned(), dest_id: dest.to_owned(), ..now.clone() };
+        let to = at.and_then(|at| left.get_mut(at)).and_then(Option::take);
         if to != Some(&moved) {
             changes.push(LinkChange::Property { from: Some(now.clone()), to: to.cloned() });
         }
