@@ -49,7 +49,8 @@ mod tests {
         let slice = |name: &str| Urn::parse(&format!("urn:publicid:IDN+a+slice+{name}")).unwrap();
         let first = locks.take(&slice("one")).await;
         let _other = locks.take(&slice("two")).await;
-        let mut second = Box::pin(locks.take(&slice("ONE")));
+        let same = slice("ONE");
+        let mut second = Box::pin(locks.take(&same));
         assert!(futures_now(&mut second).is_none());
         drop(first);
         second.await;
