@@ -237,33 +237,80 @@ impl Aggregate {
     where
         F: Fn(&Slice, &BTreeMap<String, Availability>) -> Result<Event, CallError> + Send,
     {
-        let _turn = self.locks.take(urn).await;
-        let mut last = None;
+        let mut cleared = false;
         for _ in 0..ATTEMPTS {
-            let slice = self.slice(urn).await?;
-            let held = self.held().await.map_err(database)?;
-            let event = event(&slice, &held)?;
-            let transition = state::apply(&slice, &event, self.now(), &self.policy).map_err(refused)?;
-            match self.store.save(&transition).await {
-                Ok(_) => return Ok(transition),
-                Err(error @ (StoreError::Conflict { .. } | StoreError::Exhausted { .. })) => {
-                    // What was read of the ledger is out of date, or the loser of a race would not have lost.
-                    *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    last = Some(error);
+            let turn = self.locks.take(urn).await;
+            let spoilt = match self.attempt(urn, &event).await {
+                Ok(transition) => return Ok(transition),
+                Err(spoilt) => spoilt,
+            };
+            drop(turn);
+            match spoilt {
+                Spoilt::Race => {}
+                // What has expired may still be held: with that out of the way there may be room.
+                Spoilt::NoRoom(_) if !cleared => {
+                    self.expire_due().await;
+                    cleared = true;
                 }
-                Err(error) => return Err(database(error)),
+                Spoilt::NoRoom(error) | Spoilt::For(error) => return Err(error),
             }
+            // What was read of the ledger is out of date, or the loser of a race would not have lost.
+            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
-        Err(match last {
-            Some(StoreError::Exhausted { resource, .. }) => {
-                CallError::new(GeniCode::TooBig, format!("nothing is left of {resource}: others were faster"))
-            }
-            _ => CallError::new(
-                GeniCode::Busy,
-                format!("slice {urn} is being changed by other calls; try again"),
-            ),
-        })
+        Err(CallError::new(GeniCode::Busy, format!("slice {urn} is being changed by other calls; try again")))
     }
+
+    async fn attempt<F>(&self, urn: &Urn, event: &F) -> Result<Transition, Spoilt>
+    where
+        F: Fn(&Slice, &BTreeMap<String, Availability>) -> Result<Event, CallError> + Send,
+    {
+        let slice = self.slice(urn).await.map_err(Spoilt::For)?;
+        let held = self.held().await.map_err(|error| Spoilt::For(database(error)))?;
+        let event = event(&slice, &held).map_err(|error| match error.code() {
+            GeniCode::TooBig | GeniCode::VlanUnavailable => Spoilt::NoRoom(error),
+            _ => Spoilt::For(error),
+        })?;
+        let transition = state::apply(&slice, &event, self.now(), &self.policy)
+            .map_err(|refusal| Spoilt::For(refused(refusal)))?;
+        match self.store.save(&transition).await {
+            Ok(_) => Ok(transition),
+            // Placement saw room that is gone by now: the next attempt sees what is left, or that nothing is.
+            Err(StoreError::Conflict { .. } | StoreError::Exhausted { .. }) => Err(Spoilt::Race),
+            Err(error) => Err(Spoilt::For(database(error))),
+        }
+    }
+
+    /// Lets the time pass for all slices with slivers that have expired.
+    pub(crate) async fn expire_due(&self) {
+        let due = match self.store.due(self.now()).await {
+            Ok(due) => due,
+            Err(error) => return tracing::error!(%error, "what has expired cannot be found"),
+        };
+        for slice in due {
+            let turn = self.locks.take(&slice).await;
+            match self.attempt(&slice, &|_: &Slice, _: &_| Ok(Event::Expire)).await {
+                Ok(transition) => {
+                    tracing::info!(%slice, slivers = transition.departed.len(), "slivers expired")
+                }
+                Err(Spoilt::For(error) | Spoilt::NoRoom(error)) => {
+                    tracing::error!(%slice, %error, "slivers cannot expire");
+                }
+                // Someone else changed the slice, and thereby dropped what had expired.
+                Err(Spoilt::Race) => {}
+            }
+            drop(turn);
+        }
+    }
+}
+
+/// Why an attempt at a transaction did not succeed.
+enum Spoilt {
+    /// Another transaction was faster; the next attempt may succeed.
+    Race,
+    /// There is no room for what is wanted.
+    NoRoom(CallError),
+    /// For good.
+    For(CallError),
 }
 
 /// The slivers of a transition's report.

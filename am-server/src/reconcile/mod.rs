@@ -100,7 +100,7 @@ impl Reconciler {
 
     /// One round over all that is not as it should be.
     async fn pass(self: &Arc<Self>) -> Left {
-        self.expire().await;
+        self.aggregate.expire_due().await;
         let departed = self.clear_departed().await;
         let slivers = self.work_on_unsettled().await;
         Left { slivers, departed }
@@ -110,20 +110,6 @@ impl Reconciler {
         let next = self.aggregate.store().next_expiry().await.map_err(log_store).ok()??;
         // Never at once: an expiry that cannot be carried out must not make the loop spin.
         Some((next - self.aggregate.now()).to_std().unwrap_or_default().max(Duration::from_millis(200)))
-    }
-
-    /// Lets the time pass for slices with slivers that have expired.
-    async fn expire(&self) {
-        let due = match self.aggregate.store().due(self.aggregate.now()).await {
-            Ok(due) => due,
-            Err(error) => return log_store(error),
-        };
-        for slice in due {
-            match self.aggregate.transact(&slice, |_, _| Ok(Event::Expire)).await {
-                Ok(transition) => info!(%slice, slivers = transition.departed.len(), "slivers expired"),
-                Err(error) => log_call(&slice, &error),
-            }
-        }
     }
 
     /// Takes one step for each sliver that is not settled; the number of those that are still not.
