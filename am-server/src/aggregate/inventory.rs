@@ -122,11 +122,8 @@ impl Inventory {
     /// The component with this URN; the bare short name is understood too.
     #[must_use]
     pub fn component(&self, id: &str) -> Option<&Component> {
-        let key = Urn::parse(id).map_or_else(
-            |_| format!("urn:publicid:IDN+{}+node+{id}", self.authority).to_ascii_lowercase(),
-            |urn| urn.key().to_owned(),
-        );
-        let at = self.by_urn.get(&key).or_else(|| self.by_urn.get(id))?;
+        let urn = Urn::parse(id).or_else(|_| Urn::new(&self.authority, "node", id)).ok()?;
+        let at = self.by_urn.get(urn.key())?;
         self.components.get(*at)
     }
 
