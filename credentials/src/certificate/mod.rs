@@ -4,20 +4,19 @@
 //! `urn:publicid:IDN+…` in the subjectAltName, beside which a URI `urn:uuid:…` and an e-mail address may
 //! stand, in any order. The common name says nothing.
 
+mod extensions;
+
 use crate::algorithm::{Key, Scheme};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use extensions::{Constraints, Names};
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use urn::{Urn, UrnError};
 use uuid::Uuid;
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::oid_registry::{
-    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE, OID_X509_EXT_SUBJECT_ALT_NAME, Oid,
-};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
 
@@ -80,27 +79,6 @@ struct Name {
     text: String,
 }
 
-/// What the subjectAltName says.
-#[derive(Default)]
-struct Names {
-    urn: Option<Urn>,
-    uuid: Option<Uuid>,
-    email: Option<String>,
-}
-
-/// What the other extensions say.
-#[derive(Default, Clone)]
-pub(crate) struct Constraints {
-    /// Basic constraints: CA:TRUE.
-    pub(crate) ca: bool,
-    /// Basic constraints: how many authorities may follow below this one.
-    pub(crate) path_length: Option<u32>,
-    /// Key usage forbids signing certificates.
-    pub(crate) no_cert_sign: bool,
-    /// A critical extension that this crate does not know how to honour.
-    pub(crate) unknown_critical: Option<String>,
-}
-
 impl Certificate {
     /// Reads one certificate.
     ///
@@ -120,7 +98,7 @@ impl Certificate {
         }
         let tbs = x509.tbs_certificate.as_ref();
         let signed = range_in(der, tbs).ok_or_else(|| malformed("its structure cannot be read"))?;
-        let (names, constraints) = read_extensions(&x509)?;
+        let (names, constraints) = extensions::read(&x509)?;
         let key = Key::from_spki(x509.public_key());
         Ok(Self(Arc::new(Parsed {
             signed,
@@ -334,71 +312,4 @@ fn name(name: &x509_parser::x509::X509Name<'_>) -> Result<Name, CertificateError
 
 fn moment(time: ASN1Time) -> Result<DateTime<Utc>, CertificateError> {
     DateTime::from_timestamp(time.timestamp(), 0).ok_or_else(|| malformed("a date is out of range"))
-}
-
-fn read_extensions(x509: &X509Certificate<'_>) -> Result<(Names, Constraints), CertificateError> {
-    let mut names = Names::default();
-    let mut constraints = Constraints::default();
-    let mut seen = Vec::new();
-    for extension in x509.extensions() {
-        if seen.contains(&&extension.oid) {
-            return Err(malformed("an extension appears twice"));
-        }
-        seen.push(&extension.oid);
-        match extension.parsed_extension() {
-            ParsedExtension::SubjectAlternativeName(alternatives) => {
-                names = read_names(&alternatives.general_names)?;
-            }
-            ParsedExtension::BasicConstraints(basic) => {
-                constraints.ca = basic.ca;
-                constraints.path_length = basic.path_len_constraint;
-            }
-            ParsedExtension::KeyUsage(usage) => constraints.no_cert_sign = !usage.key_cert_sign(),
-            ParsedExtension::ParseError { .. } if extension.critical || matters(&extension.oid) => {
-                return Err(malformed("an extension that matters cannot be read"));
-            }
-            // What a key may be used for in TLS is the TLS layer's business; key identifiers and policies
-            // add nothing to a chain whose signatures are all checked.
-            ParsedExtension::ExtendedKeyUsage(_)
-            | ParsedExtension::SubjectKeyIdentifier(_)
-            | ParsedExtension::AuthorityKeyIdentifier(_)
-            | ParsedExtension::CertificatePolicies(_) => {}
-            _ if extension.critical => {
-                constraints.unknown_critical.get_or_insert_with(|| extension.oid.to_id_string());
-            }
-            _ => {}
-        }
-    }
-    Ok((names, constraints))
-}
-
-/// Whether an extension says something that is acted upon here.
-fn matters(oid: &Oid<'_>) -> bool {
-    [OID_X509_EXT_SUBJECT_ALT_NAME, OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE].contains(oid)
-}
-
-fn read_names(alternatives: &[GeneralName<'_>]) -> Result<Names, CertificateError> {
-    let mut names = Names::default();
-    for alternative in alternatives {
-        match alternative {
-            GeneralName::URI(uri) if starts_with(uri, "urn:publicid:IDN+") => {
-                let urn: Urn = uri.parse()?;
-                if let Some(first) = names.urn.replace(urn.clone()) {
-                    return Err(CertificateError::SeveralUrns(Box::new(first), Box::new(urn)));
-                }
-            }
-            GeneralName::URI(uri) if starts_with(uri, "urn:uuid:") && names.uuid.is_none() => {
-                names.uuid = uri.get("urn:uuid:".len()..).and_then(|text| Uuid::try_parse(text).ok());
-            }
-            GeneralName::RFC822Name(email) if names.email.is_none() => {
-                names.email = Some((*email).to_owned());
-            }
-            _ => {}
-        }
-    }
-    Ok(names)
-}
-
-fn starts_with(text: &str, head: &str) -> bool {
-    text.get(..head.len()).is_some_and(|start| start.eq_ignore_ascii_case(head))
 }
