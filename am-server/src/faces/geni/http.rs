@@ -11,7 +11,9 @@ use hyper::header::{
 };
 use hyper::{Request, StatusCode};
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What every request is answered with.
 pub type Response = hyper::Response<Full<Bytes>>;
@@ -55,11 +57,27 @@ impl BodyRefusal {
     }
 }
 
+/// Bodies up to this size are read at once; larger ones, and compressed ones, wait for a place, so that many of them
+/// together cannot fill the memory.
+const LARGE: usize = 1 << 20;
+
+/// A request's body, with the place it takes while it is worked on.
+pub struct Body {
+    /// The bytes, decompressed.
+    pub bytes: Bytes,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
 /// Reads the body of a request: at most `limit` bytes on the wire and after decompression, within `time`.
 ///
 /// # Errors
 /// [`BodyRefusal`].
-pub async fn body(request: Request<Incoming>, limit: usize, time: Duration) -> Result<Bytes, BodyRefusal> {
+pub async fn body(
+    request: Request<Incoming>,
+    limit: usize,
+    time: Duration,
+    places: &Arc<Semaphore>,
+) -> Result<Body, BodyRefusal> {
     let zipped = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
@@ -70,11 +88,14 @@ pub async fn body(request: Request<Incoming>, limit: usize, time: Duration) -> R
         }
         Some(_) => return Err(BodyRefusal::Encoding),
     };
-    let body = tokio::time::timeout(time, collect(request.into_body(), limit))
-        .await
-        .map_err(|_| BodyRefusal::TooSlow)??;
+    let reading = async {
+        let mut place = if zipped { Some(take_place(places).await?) } else { None };
+        let bytes = collect(request.into_body(), limit, places, &mut place).await?;
+        Ok((bytes, place))
+    };
+    let (body, place) = tokio::time::timeout(time, reading).await.map_err(|_| BodyRefusal::TooSlow)??;
     if !zipped {
-        return Ok(body);
+        return Ok(Body { bytes: body, _place: place });
     }
     let unpack = move || {
         let mut plain = Vec::new();
@@ -85,10 +106,20 @@ pub async fn body(request: Request<Incoming>, limit: usize, time: Duration) -> R
             .map_err(|_| BodyRefusal::NotGzip)?;
         if plain.len() > limit { Err(BodyRefusal::TooLarge(limit)) } else { Ok(Bytes::from(plain)) }
     };
-    tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))
+    let bytes = tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))?;
+    Ok(Body { bytes, _place: place })
 }
 
-async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyRefusal> {
+async fn take_place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, BodyRefusal> {
+    Arc::clone(places).acquire_owned().await.map_err(|_| BodyRefusal::Broken)
+}
+
+async fn collect(
+    mut body: Incoming,
+    limit: usize,
+    places: &Arc<Semaphore>,
+    place: &mut Option<OwnedSemaphorePermit>,
+) -> Result<Bytes, BodyRefusal> {
     let announced = hyper::body::Body::size_hint(&body).upper();
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(BodyRefusal::TooLarge(limit));
@@ -96,8 +127,12 @@ async fn collect(mut body: Incoming, limit: usize) -> Result<Bytes, BodyRefusal>
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyRefusal::Broken)?.into_data() else { continue };
-        if collected.len() + data.len() > limit {
+        let length = collected.len() + data.len();
+        if length > limit {
             return Err(BodyRefusal::TooLarge(limit));
+        }
+        if length > LARGE && place.is_none() {
+            *place = Some(take_place(places).await?);
         }
         if collected.is_empty() && announced == Some(data.len() as u64) {
             return Ok(data);

@@ -28,6 +28,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
+/// Large request bodies in memory at once.
+const LARGE_BODIES: usize = 16;
+
 /// Bounds on what one connection may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -46,13 +49,15 @@ pub struct Face {
     aggregate: Arc<Aggregate>,
     acceptor: TlsAcceptor,
     limits: Limits,
+    /// Places for large request bodies in memory.
+    large_bodies: Arc<Semaphore>,
 }
 
 impl Face {
     /// A face for `aggregate` with this server configuration of TLS.
     #[must_use]
     pub fn new(aggregate: Arc<Aggregate>, tls: Arc<rustls::ServerConfig>, limits: Limits) -> Self {
-        Self { aggregate, acceptor: TlsAcceptor::from(tls), limits }
+        Self { aggregate, acceptor: TlsAcceptor::from(tls), limits, large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)) }
     }
 
     /// Serves until `stop` turns true, then lets requests under way finish.
@@ -162,12 +167,13 @@ impl Face {
             return http::method_not_allowed();
         }
         let zipped = http::accepts_gzip(request.headers());
-        let body = match http::body(request, self.limits.body, self.limits.request).await {
+        let body = match http::body(request, self.limits.body, self.limits.request, &self.large_bodies).await {
             Ok(body) => body,
             Err(refusal) => return refusal.into_response(),
         };
         let caller = Caller::new(identity, peer);
-        let answer = methods::answer(&self.aggregate, version, caller, body).await;
+        let answer = methods::answer(&self.aggregate, version, caller, body.bytes.clone()).await;
+        drop(body);
         http::xml(answer, zipped)
     }
 }
