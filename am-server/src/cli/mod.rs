@@ -5,6 +5,7 @@ mod client;
 mod credential;
 mod demo;
 mod init;
+mod restore;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -31,6 +32,8 @@ enum Command {
     Serve(serve::Serve),
     /// Say everything that is wrong with a configuration.
     Check(check::Check),
+    /// Lift the shutdown of a slice; the service must not be running.
+    Restore(restore::Restore),
     /// Run the service and a first experiment against it, then keep serving.
     Demo(demo::Demo),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Credential(command) => command.run(),
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Demo(command) => command.run(),
     };
     match result {
