@@ -1,16 +1,16 @@
 //! Allocate: reserve what a request asks for.
 
-use super::Aggregate;
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::{Caller, CredentialText};
+use super::ends::{Ends, Unnamed};
 use super::error::{CallError, GeniCode};
-use super::grant::{Grant, InterfaceGrant};
 use super::placement::Placement;
+use super::{Aggregate, remaining};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
-use rspec::{Local, Request, RspecError, RspecErrorKind};
-use state::{Configuration, Event, NewSliver, ResourceKind, Slice, View};
-use std::collections::HashMap;
+use rspec::{DocumentType, Local, Request, RspecError, RspecErrorKind};
+use state::{AllocateMode, Event, NewSliver, ResourceKind, View};
+use std::collections::HashSet;
 use urn::Urn;
 use uuid::Uuid;
 
@@ -37,35 +37,41 @@ impl Aggregate {
             self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver)?;
         let (limits, rspec) = (self.limits, request.rspec);
         let asked =
-            off_thread(rspec.len(), move || Request::parse_request(&rspec, &limits)).await?.map_err(unfit)?;
-        let local = asked.local(self.authority());
-        self.check_asked(&asked, &local)?;
-        let frame = self.frame_of(&asked);
+            off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;
+        if asked.document_type != DocumentType::Request {
+            return Err(CallError::bad_arguments(format!(
+                "rspec: this is an RSpec of type {:?}; it should be request",
+                asked.document_type.to_string()
+            )));
+        }
         let inventory = self.inventory();
         let transition = self
             .transact(&admitted.slice, |slice, held| {
+                let ends = Ends::of(self, &asked, slice.live(self.now()), |_| false, Unnamed::StayAsTheyAre)?;
+                let local = asked.local_with(self.authority(), |client_id| ends.is_known(client_id));
+                self.check_asked(&asked, &local)?;
+                self.check_apart(&asked, &local, &ends)?;
+                let frame = asked.frame_with(self.authority(), |client_id| ends.is_known(client_id));
                 let mut placement = Placement::new(&inventory, self.authority(), held, self.config().vlans());
-                let slivers = self.place_new(&mut placement, &local, slice)?;
+                let slivers = self.place_new(&mut placement, &local, ends)?;
                 Ok(Event::Allocate(state::Allocate {
                     slivers,
-                    frame: frame.clone(),
+                    frame: (!frame.is_empty()).then(|| frame.to_string()),
                     creator: caller.urn().clone(),
                     end_time: request.end_time,
                     credential_expires: admitted.credential_expires,
                 }))
             })
             .await?;
-        let slivers: Vec<_> =
-            transition.report.iter().filter_map(|outcome| transition.slice.sliver(&outcome.urn)).collect();
         Ok(Answer::of(Manifest {
             slice: admitted.slice,
-            rspec: self.manifest(&transition.slice, &slivers, View::Future)?,
+            rspec: self.manifest(&transition.slice, &remaining(&transition), View::Future)?,
             slivers: transition.report.iter().map(SliverEntry::of).collect(),
         }))
     }
 
     /// Refuses a request that has nothing for us, or more than one call may ask for.
-    fn check_asked(&self, asked: &Request, local: &Local<'_>) -> Result<(), CallError> {
+    pub(super) fn check_asked(&self, asked: &Request, local: &Local<'_>) -> Result<(), CallError> {
         if asked.nodes.is_empty() && asked.links.is_empty() {
             return Err(CallError::bad_arguments(
                 "rspec: the request asks for nothing: it holds no node and no link",
@@ -92,30 +98,51 @@ impl Aggregate {
         Ok(())
     }
 
-    /// What the request holds besides slivers of ours, if anything.
-    pub(super) fn frame_of(&self, asked: &Request) -> Option<String> {
-        let frame = asked.frame(self.authority());
-        (!frame.is_empty()).then(|| frame.to_string())
+    /// Refuses links to what the slice has already, where several Allocates have to stay apart (`geni_allocate` is
+    /// `geni_disjoint`).
+    fn check_apart(&self, asked: &Request, local: &Local<'_>, ends: &Ends<'_>) -> Result<(), CallError> {
+        if self.policy().allocate != AllocateMode::Disjoint {
+            return Ok(());
+        }
+        let own: HashSet<&str> = asked
+            .nodes
+            .iter()
+            .flat_map(|node| &node.interfaces)
+            .map(|interface| interface.client_id.as_str())
+            .collect();
+        let names_ours = |name: &str| !own.contains(name) && ends.present.contains_key(name);
+        for link in &local.links {
+            if let Some(end) = link.interface_refs.iter().find(|end| names_ours(&end.client_id)) {
+                return Err(CallError::new(
+                    GeniCode::Unsupported,
+                    format!(
+                        "rspec: {}: link {:?}: interface {:?} is of a node allocated before; at this aggregate (geni_disjoint) a further Allocate cannot be linked to it, but Update can",
+                        end.position, link.client_id, end.client_id
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Places all nodes and links of `local` as new slivers. Links may end at interfaces the slice has already.
-    pub(super) fn place_new(
+    fn place_new(
         &self,
         placement: &mut Placement<'_>,
         local: &Local<'_>,
-        slice: &Slice,
+        mut ends: Ends<'_>,
     ) -> Result<Vec<NewSliver>, CallError> {
-        let mut ends = interfaces_of(slice, View::Future)?;
         let mut slivers = Vec::with_capacity(local.nodes.len() + local.links.len());
         for node in &local.nodes {
             let urn = self.new_sliver_urn()?;
             let configuration = placement.node(node, &urn, None)?;
-            ends.extend(interfaces_in(&configuration)?);
+            ends.add(&configuration)?;
             slivers.push(NewSliver { urn, resource: ResourceKind::Node, configuration });
         }
         for link in &local.links {
+            ends.check(link, None)?;
             let urn = self.new_sliver_urn()?;
-            let configuration = placement.link(link, &urn, &ends, None)?;
+            let configuration = placement.link(link, &urn, &ends.present, None)?;
             slivers.push(NewSliver { urn, resource: ResourceKind::Link, configuration });
         }
         Ok(slivers)
@@ -125,27 +152,6 @@ impl Aggregate {
     pub(super) fn new_sliver_urn(&self) -> Result<Urn, CallError> {
         Urn::new(self.authority(), "sliver", &Uuid::new_v4().simple().to_string())
             .map_err(|error| CallError::new(GeniCode::ServerError, error.to_string()))
-    }
-}
-
-/// All interfaces of a slice's nodes by client_id.
-pub(super) fn interfaces_of(slice: &Slice, view: View) -> Result<HashMap<String, InterfaceGrant>, CallError> {
-    let mut all = HashMap::new();
-    for sliver in &slice.slivers {
-        if let Some(configuration) = sliver.configuration(view) {
-            all.extend(interfaces_in(configuration)?);
-        }
-    }
-    Ok(all)
-}
-
-/// The interfaces of one node by client_id; none for a link.
-pub(super) fn interfaces_in(
-    configuration: &Configuration,
-) -> Result<Vec<(String, InterfaceGrant)>, CallError> {
-    match Grant::of(configuration).map_err(|error| super::manifest::unreadable(&error))? {
-        Grant::Node(node) => Ok(node.interfaces.into_iter().map(|it| (it.client_id.clone(), it)).collect()),
-        Grant::Link(_) => Ok(Vec::new()),
     }
 }
 

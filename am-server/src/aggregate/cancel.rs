@@ -3,9 +3,9 @@
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::Caller;
 use super::error::CallError;
-use super::{Aggregate, SliverRequest};
+use super::{Aggregate, SliverRequest, remaining};
 use credentials::Operation;
-use state::{Event, Sliver, View};
+use state::{Event, View};
 
 /// The arguments of Cancel.
 #[derive(Debug)]
@@ -32,10 +32,8 @@ impl Aggregate {
                 }))
             })
             .await?;
-        let remaining: Vec<&Sliver> =
-            transition.report.iter().filter_map(|outcome| transition.slice.sliver(&outcome.urn)).collect();
         Ok(Answer::of(Manifest {
-            rspec: self.manifest(&transition.slice, &remaining, View::Future)?,
+            rspec: self.manifest(&transition.slice, &remaining(&transition), View::Future)?,
             slice: admitted.slice,
             slivers: transition.report.iter().map(SliverEntry::of).collect(),
         }))

@@ -33,10 +33,14 @@ pub struct NodeGrant {
     pub hardware_type: Option<String>,
     /// Its interfaces, in the order of the RSpec.
     pub interfaces: Vec<InterfaceGrant>,
+    /// How many interfaces it ever had: the number of the next one, so that no name is given twice.
+    #[serde(default)]
+    pub interfaces_ever: usize,
     /// Who may log in.
     #[serde(default)]
     pub users: Vec<User>,
-    /// What the next Provision preserves; set by Update.
+    /// What Update promised that putting this configuration in place will preserve. Nothing that Provision adds (other
+    /// accounts) may break it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve: Option<rspec::Guarantee>,
 }

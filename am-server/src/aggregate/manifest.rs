@@ -10,7 +10,8 @@ use rspec::{
 };
 use serde::{Deserialize, Serialize};
 use state::{AllocationStatus, Slice, Sliver, View};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use urn::Urn;
 
 /// What the reconciler notes of an instance for the manifest: the `detail` of a stored [`state::Instance`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,7 @@ impl Aggregate {
             .collect::<Result<Vec<_>, _>>()?;
         let expires = shown.iter().map(|(sliver, _)| sliver.expires).min();
         let mut writer = ManifestWriter::new(self.now(), expires, &frames);
+        let mut interfaces = None;
         for (sliver, configuration) in shown {
             match Grant::of(configuration).map_err(|error| unreadable(&error))? {
                 Grant::Node(grant) => {
@@ -63,7 +65,17 @@ impl Aggregate {
                 Grant::Link(grant) => {
                     let link =
                         Link::from_fragment(&configuration.rspec).map_err(|error| unreadable(&error))?;
-                    writer.link(&link, &granted_link(sliver, &grant));
+                    // A node may have moved since the link was made.
+                    let interfaces = match &mut interfaces {
+                        Some(known) => known,
+                        none => none.insert(interfaces_by_name(slice, view)?),
+                    };
+                    let ends: Vec<_> = grant
+                        .ends
+                        .iter()
+                        .map(|end| interfaces.get(&end.sliver_id).unwrap_or(end).clone())
+                        .collect();
+                    writer.link(&link, &granted_link(sliver, &grant, &ends));
                 }
             }
         }
@@ -120,6 +132,17 @@ impl Aggregate {
     }
 }
 
+/// The interfaces of all nodes of a slice, on one side of it.
+fn interfaces_by_name(slice: &Slice, view: View) -> Result<HashMap<Urn, InterfaceGrant>, CallError> {
+    let mut all = HashMap::new();
+    for configuration in slice.slivers.iter().filter_map(|sliver| sliver.configuration(view)) {
+        if let Grant::Node(node) = Grant::of(configuration).map_err(|error| unreadable(&error))? {
+            all.extend(node.interfaces.into_iter().map(|it| (it.sliver_id.clone(), it)));
+        }
+    }
+    Ok(all)
+}
+
 /// The guarantee that is shown: only as long as there is a Provision to come that has to keep it.
 fn promise(sliver: &Sliver, preserve: Option<Guarantee>) -> Option<Guarantee> {
     preserve.filter(|_| sliver.status() == AllocationStatus::Updating)
@@ -128,11 +151,12 @@ fn promise(sliver: &Sliver, preserve: Option<Guarantee>) -> Option<Guarantee> {
 /// The port of the SSH servers on instances.
 const SSH_PORT: u16 = 22;
 
-pub(super) fn granted_link(sliver: &Sliver, grant: &LinkGrant) -> GrantedLink {
+/// The `ends` are the link's interfaces as their nodes have them now.
+pub(super) fn granted_link(sliver: &Sliver, grant: &LinkGrant, ends: &[InterfaceGrant]) -> GrantedLink {
     GrantedLink {
         sliver_id: sliver.urn.clone(),
         vlantag: Some(grant.vlan.to_string()),
-        interface_refs: grant.ends.iter().map(granted_interface).collect(),
+        interface_refs: ends.iter().map(granted_interface).collect(),
         preserve: promise(sliver, grant.preserve),
     }
 }

@@ -27,6 +27,7 @@ pub mod update;
 pub mod users;
 
 mod admission;
+mod ends;
 mod locks;
 
 pub use admission::Admitted;
@@ -40,8 +41,8 @@ use credentials::{TrustRoots, Verifier};
 use error::{CallError, GeniCode};
 use inventory::{Cloud, Inventory, ReadyAdvertisement};
 use locks::SliceLocks;
-use state::{Availability, Event, Policy, Refusal, Slice, Store, StoreError, Transition};
-use std::collections::BTreeMap;
+use state::{Event, Ledger, Policy, Refusal, Slice, Sliver, Store, StoreError, Transition};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use urn::{Authority, Urn};
 
@@ -57,12 +58,6 @@ pub struct SliverRequest {
     pub credentials: Vec<CredentialText>,
 }
 
-/// How much is held of everything, as of one state of the store.
-struct Held {
-    change: u64,
-    shares: Arc<BTreeMap<String, Availability>>,
-}
-
 /// The aggregate.
 pub struct Aggregate {
     config: Config,
@@ -75,7 +70,6 @@ pub struct Aggregate {
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
-    held: Mutex<Option<Held>>,
     locks: SliceLocks,
     clock: Clock,
 }
@@ -138,7 +132,6 @@ impl Aggregate {
             clouds,
             inventory: RwLock::new(Arc::new(inventory)),
             advertisement: Mutex::new(None),
-            held: Mutex::new(None),
             locks: SliceLocks::default(),
             clock,
         })
@@ -205,29 +198,13 @@ impl Aggregate {
         }
         self.store.set_totals(&inventory.totals(self.config.vlans())).await?;
         *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
-    /// How much is held of everything; read from the store only when it has changed.
-    async fn held(&self) -> Result<Arc<BTreeMap<String, Availability>>, StoreError> {
-        // Taken before the reading: a change in between makes the next caller read again, never miss it.
-        let change = *self.store.changes().borrow();
-        if let Some(held) = &*self.held.lock().unwrap_or_else(PoisonError::into_inner)
-            && held.change == change
-        {
-            return Ok(Arc::clone(&held.shares));
-        }
-        let shares = Arc::new(self.store.availability().await?);
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Held { change, shares: Arc::clone(&shares) });
-        Ok(shares)
-    }
-
     /// The slice as it was last saved, or an empty one.
-    pub(crate) async fn slice(&self, urn: &Urn) -> Result<Slice, CallError> {
-        let stored = self.store.load(urn).await.map_err(database)?;
-        Ok(stored.unwrap_or_else(|| Slice::new(urn.clone(), self.now())))
+    pub(crate) async fn slice(&self, urn: &Urn) -> Result<Arc<Slice>, CallError> {
+        let stored = self.store.slice(urn).await.map_err(database)?;
+        Ok(stored.unwrap_or_else(|| Arc::new(Slice::new(urn.clone(), self.now()))))
     }
 
     /// Changes a slice in one transaction: loads it, lets `event` say what happens to it, applies that and saves
@@ -235,7 +212,7 @@ impl Aggregate {
     /// spoils is tried again from the start.
     pub(crate) async fn transact<F>(&self, urn: &Urn, event: F) -> Result<Transition, CallError>
     where
-        F: Fn(&Slice, &BTreeMap<String, Availability>) -> Result<Event, CallError> + Send,
+        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
         let mut cleared = false;
         for _ in 0..ATTEMPTS {
@@ -254,19 +231,16 @@ impl Aggregate {
                 }
                 Spoilt::NoRoom(error) | Spoilt::For(error) => return Err(error),
             }
-            // What was read of the ledger is out of date, or the loser of a race would not have lost.
-            *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
         }
         Err(CallError::new(GeniCode::Busy, format!("slice {urn} is being changed by other calls; try again")))
     }
 
     async fn attempt<F>(&self, urn: &Urn, event: &F) -> Result<Transition, Spoilt>
     where
-        F: Fn(&Slice, &BTreeMap<String, Availability>) -> Result<Event, CallError> + Send,
+        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
         let slice = self.slice(urn).await.map_err(Spoilt::For)?;
-        let held = self.held().await.map_err(|error| Spoilt::For(database(error)))?;
-        let event = event(&slice, &held).map_err(|error| match error.code() {
+        let event = event(&slice, &self.store.ledger()).map_err(|error| match error.code() {
             GeniCode::TooBig | GeniCode::VlanUnavailable => Spoilt::NoRoom(error),
             _ => Spoilt::For(error),
         })?;
@@ -311,6 +285,17 @@ enum Spoilt {
     NoRoom(CallError),
     /// For good.
     For(CallError),
+}
+
+/// The slivers of a slice by name.
+fn by_name(slice: &Slice) -> HashMap<&Urn, &Sliver> {
+    slice.slivers.iter().map(|sliver| (&sliver.urn, sliver)).collect()
+}
+
+/// The slivers of a transition's report that exist after it.
+fn remaining(transition: &Transition) -> Vec<&Sliver> {
+    let by_name = by_name(&transition.slice);
+    transition.report.iter().filter_map(|outcome| by_name.get(&outcome.urn).copied()).collect()
 }
 
 /// The slivers of a transition's report.

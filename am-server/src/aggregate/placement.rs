@@ -10,8 +10,8 @@ use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
 use super::inventory::{Component, FoundType, Inventory, Offer, interface_urn, vlan_resource};
 use rspec::{Interface, Link, Node};
 use sha2::{Digest, Sha256};
-use state::{Availability, Claim, Configuration};
-use std::collections::{BTreeMap, HashMap};
+use state::{Claim, Configuration, Ledger};
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use urn::{Authority, Urn};
 
@@ -22,9 +22,35 @@ const LISTED: usize = 20;
 pub struct Placement<'a> {
     inventory: &'a Inventory,
     authority: &'a Authority,
-    held: &'a BTreeMap<String, Availability>,
+    held: &'a Ledger,
     vlans: RangeInclusive<u16>,
     taken: HashMap<String, u64>,
+    released: HashMap<String, u64>,
+}
+
+/// What a sliver has already, for a placement that changes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// What it is now; a node stays where this says unless the request names another component.
+    pub grant: &'a NodeGrant,
+    /// Where a change that is pending already would put it.
+    pub pending: Option<&'a NodeGrant>,
+}
+
+impl<'a> Kept<'a> {
+    /// The interfaces it has or was promised: their names and hardware addresses stay theirs.
+    fn interfaces(self) -> impl Iterator<Item = &'a InterfaceGrant> {
+        let now = &self.grant.interfaces;
+        let promised = self.pending.into_iter().flat_map(|grant| &grant.interfaces);
+        now.iter().chain(promised.filter(move |one| now.iter().all(|other| other.sliver_id != one.sliver_id)))
+    }
+
+    /// The number of the next interface: one that no interface of the node ever bore.
+    fn next_interface(self) -> usize {
+        let grants = std::iter::once(self.grant).chain(self.pending);
+        let ever = grants.map(|grant| grant.interfaces_ever).max().unwrap_or(0);
+        self.interfaces().filter_map(interface_number).map(|number| number + 1).max().unwrap_or(0).max(ever)
+    }
 }
 
 impl<'a> Placement<'a> {
@@ -33,14 +59,28 @@ impl<'a> Placement<'a> {
     pub fn new(
         inventory: &'a Inventory,
         authority: &'a Authority,
-        held: &'a BTreeMap<String, Availability>,
+        held: &'a Ledger,
         vlans: RangeInclusive<u16>,
     ) -> Self {
-        Self { inventory, authority, held, vlans, taken: HashMap::new() }
+        Self { inventory, authority, held, vlans, taken: HashMap::new(), released: HashMap::new() }
     }
 
-    /// Decides where and as what `node` lives. `kept` is what the sliver has already: it stays where it is unless the
-    /// request names another component, and its interfaces keep their addresses.
+    /// Counts as free what a sliver of the slice will let go in the same transaction.
+    pub fn release(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            *self.released.entry(claim.resource.clone()).or_default() += u64::from(claim.amount);
+        }
+    }
+
+    /// Takes a [`Placement::release`] back: the sliver keeps what it has after all.
+    pub fn keep(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            *self.taken.entry(claim.resource.clone()).or_default() += u64::from(claim.amount);
+        }
+    }
+
+    /// Decides where and as what `node` lives. What the request does not mention stays as it is `kept`: the component,
+    /// the sliver type, the image; and interfaces keep their names and addresses.
     ///
     /// # Errors
     /// A name that is not known here (geni_code 1, or 12 for a component), a wish that cannot be met (7), or not
@@ -49,21 +89,22 @@ impl<'a> Placement<'a> {
         &mut self,
         node: &Node,
         sliver: &Urn,
-        kept: Option<&NodeGrant>,
+        kept: Option<Kept<'_>>,
     ) -> Result<Configuration, CallError> {
-        let component = match (node.component_id.as_deref(), kept) {
+        let has = kept.map(|kept| kept.grant);
+        let component = match (node.component_id.as_deref(), has) {
             (Some(id), _) => self.named(node, id)?,
-            (None, Some(kept)) => self.named(node, &kept.component_id)?,
+            (None, Some(has)) => self.named(node, &has.component_id)?,
             (None, None) => self.choose(node, sliver)?,
         };
-        let stays = kept.is_some_and(|kept| kept.component_id == component.urn.as_str());
+        let stays = has.is_some_and(|has| has.component_id == component.urn.as_str());
         if !stays {
             self.check_free(node, component)?;
-            *self.taken.entry(component.resource.clone()).or_default() += 1;
         }
         let offer = &self.inventory.offers[component.offer];
-        let found = self.sliver_type(node, component, offer)?;
-        let image = self.image(node, offer, &found)?;
+        let found = self.sliver_type(node, component, offer, has)?;
+        let image = self.image(node, offer, &found, has)?;
+        let (interfaces, interfaces_ever) = self.interfaces(&node.interfaces, sliver, component, kept);
         let grant = NodeGrant {
             driver: offer.cloud.name.clone(),
             realm: component.realm.id.clone(),
@@ -75,14 +116,18 @@ impl<'a> Placement<'a> {
             sliver_type: found.name,
             disk_image: self.inventory.image_urn(image),
             hardware_type: component.realm.hardware_type.clone(),
-            interfaces: self.interfaces(&node.interfaces, sliver, component, kept.filter(|_| stays)),
-            users: kept.map(|kept| kept.users.clone()).unwrap_or_default(),
+            interfaces,
+            interfaces_ever,
+            users: has.map(|has| has.users.clone()).unwrap_or_default(),
             preserve: None,
         };
         // What an instance could not be told later is refused now, while nothing has happened.
         crate::plan::user_data(node, &grant).map_err(|error| {
             CallError::bad_arguments(format!("node {:?} ({}): {error}", node.client_id, node.position))
         })?;
+        if !stays {
+            *self.taken.entry(component.resource.clone()).or_default() += 1;
+        }
         let claims = vec![Claim { resource: component.resource.clone(), amount: 1 }];
         Ok(Configuration::new(
             node.client_id.clone(),
@@ -136,7 +181,8 @@ impl<'a> Placement<'a> {
             return 0;
         }
         let free = self.held.get(&component.resource).map_or(0, |share| share.free());
-        free.saturating_sub(self.taken.get(&component.resource).copied().unwrap_or(0))
+        let released = self.released.get(&component.resource).copied().unwrap_or(0);
+        (free + released).saturating_sub(self.taken.get(&component.resource).copied().unwrap_or(0))
     }
 
     fn check_free(&self, node: &Node, component: &Component) -> Result<(), CallError> {
@@ -203,7 +249,7 @@ impl<'a> Placement<'a> {
                 // The image decides where the sliver type alone did not.
                 for offer in &self.inventory.offers {
                     if let Some(found) = self.inventory.sliver_type(offer, asked) {
-                        self.image(node, offer, &found)?;
+                        self.image(node, offer, &found, None)?;
                     }
                 }
                 Err(refused(
@@ -222,8 +268,10 @@ impl<'a> Placement<'a> {
         node: &Node,
         component: &Component,
         offer: &'i Offer,
+        has: Option<&NodeGrant>,
     ) -> Result<FoundType<'i>, CallError> {
         let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
+        let asked = asked.or(has.map(|has| has.sliver_type.as_str()));
         let found = self.inventory.sliver_type(offer, asked).ok_or_else(|| self.unknown_sliver_type(node))?;
         if component.realm.offers(&found.profile.id) {
             Ok(found)
@@ -255,8 +303,15 @@ impl<'a> Placement<'a> {
         node: &Node,
         offer: &'i Offer,
         found: &FoundType<'_>,
+        has: Option<&NodeGrant>,
     ) -> Result<&'i drivers::Image, CallError> {
         let asked = wanted_image(node);
+        // One it has and was not asked to keep gives way where the new profile or driver does not have it.
+        if let (None, Some(has)) = (asked, has)
+            && let Some(image) = self.inventory.image(offer, found.profile, Some(&has.disk_image))
+        {
+            return Ok(image);
+        }
         self.inventory.image(offer, found.profile, asked).ok_or_else(|| match asked {
             Some(name) => CallError::bad_arguments(format!(
                 "node {:?} ({}): disk image {name:?} is not known for sliver type {:?}; there are {}",
@@ -269,35 +324,48 @@ impl<'a> Placement<'a> {
         })
     }
 
+    /// The interfaces of a node, and the number of the next one.
     fn interfaces(
         &self,
         asked: &[Interface],
         sliver: &Urn,
         component: &Component,
-        kept: Option<&NodeGrant>,
-    ) -> Vec<InterfaceGrant> {
-        let kept = kept.map(|kept| kept.interfaces.as_slice()).unwrap_or_default();
-        let mut next = kept.iter().filter_map(interface_number).map(|number| number + 1).max().unwrap_or(0);
-        asked
+        kept: Option<Kept<'_>>,
+    ) -> (Vec<InterfaceGrant>, usize) {
+        let known: Vec<&InterfaceGrant> = kept.iter().flat_map(|kept| kept.interfaces()).collect();
+        let mut next = kept.map_or(0, Kept::next_interface);
+        let mut taken = vec![false; known.len()];
+        // By sliver_id first, so that an interface cannot be taken for another one whose name it was given.
+        let mut pairs: Vec<Option<usize>> = asked
             .iter()
-            .map(|interface| {
-                let known = kept
-                    .iter()
-                    .find(|own| interface.sliver_id.as_ref() == Some(&own.sliver_id))
-                    .or_else(|| {
-                        kept.iter()
-                            .find(|own| interface.sliver_id.is_none() && own.client_id == interface.client_id)
-                    });
-                match known {
-                    Some(own) => InterfaceGrant { client_id: interface.client_id.clone(), ..own.clone() },
-                    None => {
-                        let number = next;
-                        next += 1;
-                        self.new_interface(&interface.client_id, sliver, component, number)
+            .map(|one| {
+                let found = known.iter().position(|own| one.sliver_id.as_ref() == Some(&own.sliver_id));
+                found.filter(|at| !std::mem::replace(&mut taken[*at], true))
+            })
+            .collect();
+        for (pair, one) in pairs.iter_mut().zip(asked).filter(|(pair, _)| pair.is_none()) {
+            let named = |own: &&InterfaceGrant| own.client_id == one.client_id;
+            *pair = known.iter().position(named).filter(|at| !std::mem::replace(&mut taken[*at], true));
+        }
+        let grants = asked
+            .iter()
+            .zip(pairs)
+            .map(|(one, pair)| match pair.and_then(|at| known.get(at)) {
+                Some(own) => {
+                    let number = interface_number(own).unwrap_or(0);
+                    InterfaceGrant {
+                        client_id: one.client_id.clone(),
+                        component_id: interface_urn(self.authority, &component.name, number),
+                        ..(*own).clone()
                     }
                 }
+                None => {
+                    next += 1;
+                    self.new_interface(&one.client_id, sliver, component, next - 1)
+                }
             })
-            .collect()
+            .collect();
+        (grants, next)
     }
 
     fn new_interface(

@@ -7,14 +7,15 @@ use super::grant::Grant;
 use super::manifest::unreadable;
 use super::renew::expiries;
 use super::users::{User, accounts};
-use super::{Aggregate, SliverRequest};
+use super::{Aggregate, SliverRequest, by_name};
 use crate::plan::{Built, user_data};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use rspec::Node;
-use state::{AllocationStatus, Configuration, Event, Provisioning, Sliver, View};
-use std::collections::BTreeMap;
+use state::{AllocationStatus, Configuration, Event, Phase, Provisioning, Selection, Sliver, View};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use urn::Urn;
 
 /// The arguments of Provision.
 #[derive(Debug)]
@@ -41,12 +42,19 @@ impl Aggregate {
     ) -> Result<Answer<Manifest>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::CreateSliver).await?;
         let users = request.users.map(accounts);
+        let named: Option<HashSet<&Urn>> = match &admitted.selection {
+            Selection::Slice => None,
+            Selection::Slivers(urns) => Some(urns.iter().collect()),
+        };
         let transition = self
             .transact(&admitted.slice, |slice, _| {
                 let mut provisioning = BTreeMap::new();
-                for sliver in
-                    slice.live(self.now()).filter(|sliver| sliver.status() != AllocationStatus::Provisioned)
-                {
+                let pending =
+                    slice.live(self.now()).filter(|sliver| sliver.status() != AllocationStatus::Provisioned);
+                for sliver in pending.filter(|sliver| match &named {
+                    None => true,
+                    Some(named) => named.contains(&sliver.urn),
+                }) {
                     if let Some(prepared) = prepare(sliver, users.as_deref())? {
                         provisioning.insert(sliver.urn.clone(), prepared);
                     }
@@ -61,15 +69,13 @@ impl Aggregate {
             })
             .await?;
         // The manifest covers what was provisioned now; when nothing was left to do, what is there.
-        let named = |all: bool| {
-            transition
-                .report
-                .iter()
-                .filter(|outcome| all || outcome.changed)
-                .filter_map(|outcome| transition.slice.sliver(&outcome.urn))
-                .collect::<Vec<&Sliver>>()
+        let by_name: HashMap<&Urn, &Sliver> = by_name(&transition.slice);
+        let of_report = |all: bool| {
+            let outcomes = transition.report.iter().filter(|outcome| all || outcome.changed);
+            outcomes.filter_map(|outcome| by_name.get(&outcome.urn).copied()).collect::<Vec<&Sliver>>()
         };
-        let shown = Some(named(false)).filter(|shown| !shown.is_empty()).unwrap_or_else(|| named(true));
+        let shown =
+            Some(of_report(false)).filter(|shown| !shown.is_empty()).unwrap_or_else(|| of_report(true));
         let rspec = self.manifest(&transition.slice, &shown, View::Future)?;
         let value = Manifest {
             slice: admitted.slice.clone(),
@@ -89,14 +95,17 @@ fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisionin
     let granted = sliver.granted();
     match grant {
         Grant::Node(mut node) => {
-            let before = node.clone();
-            if let Some(users) = users {
+            let changed = users.is_some_and(|users| node.users != users);
+            if let Some(users) = users.filter(|_| changed) {
                 node.users = users.to_vec();
             }
-            let changed = *node != *before;
+            // What failed is built anew, changed or not.
+            let failed = sliver.instance.as_ref().is_some_and(|instance| instance.phase == Phase::Failed);
             let disruption = match granted {
                 None => true,
-                Some(granted) => built(granted)? != built_of(&next.rspec, &Grant::Node(node.clone()))?,
+                Some(granted) => {
+                    failed || built(granted)? != built_of(&next.rspec, &Grant::Node(node.clone()))?
+                }
             };
             let configuration = changed.then(|| Configuration {
                 detail: Grant::Node(node).to_detail(),
