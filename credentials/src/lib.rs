@@ -62,6 +62,7 @@ mod credential;
 mod datetime;
 mod document;
 mod error;
+mod known;
 mod privileges;
 mod signature;
 mod trust;

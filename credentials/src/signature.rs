@@ -10,7 +10,9 @@
 
 use crate::algorithm::Scheme;
 use crate::c14n::{Form, canonicalise};
+use crate::certificate::decode as decode_certificate;
 use crate::document::children_in;
+use crate::known::Known;
 use crate::{Certificate, CertificateError};
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -66,7 +68,7 @@ pub(crate) struct Signature<'a, 'i> {
 
 impl<'a, 'i> Signature<'a, 'i> {
     /// Reads a `Signature` element.
-    pub(crate) fn read(element: Node<'a, 'i>) -> Result<Self, SignatureError> {
+    pub(crate) fn read(element: Node<'a, 'i>, known: &Known) -> Result<Self, SignatureError> {
         let signed_info = only(element, "SignedInfo")?;
         let form = canonical_form(only(signed_info, "CanonicalizationMethod")?)?;
         let method = algorithm(only(signed_info, "SignatureMethod")?)?;
@@ -95,7 +97,7 @@ impl<'a, 'i> Signature<'a, 'i> {
             digest_algorithm,
             digest: decode(only(reference, "DigestValue")?)?,
             value: decode(only(element, "SignatureValue")?)?,
-            certificates: certificates(element)?,
+            certificates: certificates(element, known)?,
         })
     }
 
@@ -188,7 +190,7 @@ fn transforms(reference: Node<'_, '_>) -> Result<Form, String> {
     Ok(form.unwrap_or(Form::Inclusive))
 }
 
-fn certificates(signature: Node<'_, '_>) -> Result<Vec<Certificate>, SignatureError> {
+fn certificates(signature: Node<'_, '_>, known: &Known) -> Result<Vec<Certificate>, SignatureError> {
     let info = only(signature, "KeyInfo")?;
     let mut found = Vec::new();
     for data in children_in(info, Some(DS), "X509Data") {
@@ -197,7 +199,8 @@ fn certificates(signature: Node<'_, '_>) -> Result<Vec<Certificate>, SignatureEr
                 return Err(format!("more than {MAX_CERTIFICATES} X509Certificate elements").into());
             }
             let text = crate::document::text(certificate)?;
-            found.push(Certificate::from_base64(&text).map_err(SignatureError::Certificate)?);
+            let der = decode_certificate(&text).map_err(SignatureError::Certificate)?;
+            found.push(known.from_der(&der).map_err(SignatureError::Certificate)?);
         }
     }
     if found.is_empty() {

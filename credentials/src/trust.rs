@@ -2,6 +2,7 @@
 
 use crate::algorithm::Scheme;
 use crate::chain::{self, Chain, ChainError};
+use crate::known::Known;
 use crate::{Certificate, CertificateError};
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
@@ -72,6 +73,7 @@ pub struct TrustRoots {
     roots: Vec<Certificate>,
     policy: Policy,
     generation: u64,
+    known: Known,
 }
 
 impl TrustRoots {
@@ -135,7 +137,7 @@ impl TrustRoots {
         }
         let generation =
             hash.finish().as_ref().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
-        Self { roots, policy: *policy, generation }
+        Self { roots, policy: *policy, generation, known: Known::new() }
     }
 
     /// A digest of the roots and the policy: different sets have different generations.
@@ -178,6 +180,19 @@ impl TrustRoots {
     ) -> Result<Identity, ChainError> {
         let leaf = presented.first().ok_or(ChainError::Empty)?;
         Ok(self.chain(leaf, presented, now)?.identity())
+    }
+
+    /// As [`Certificate::from_der`]; but a certificate that was seen before is not read again, nor is the signature on
+    /// it computed again when it is verified.
+    ///
+    /// # Errors
+    /// As [`Certificate::from_der`].
+    pub fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
+        self.known.from_der(der)
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.known
     }
 
     pub(crate) fn chain(

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use extensions::{Constraints, Names};
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use urn::{Urn, UrnError};
 use uuid::Uuid;
 use x509_parser::certificate::X509Certificate;
@@ -71,6 +71,8 @@ struct Parsed {
     key: Key,
     names: Names,
     constraints: Constraints,
+    /// The key that was once found to have made the signature.
+    signed_by: OnceLock<Box<[u8]>>,
 }
 
 /// A distinguished name: its bytes to compare, its text to read.
@@ -112,6 +114,7 @@ impl Certificate {
             key,
             names,
             constraints,
+            signed_by: OnceLock::new(),
             der: der.to_vec(),
         })))
     }
@@ -122,6 +125,14 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError`] when there is no certificate, a block is damaged, or a certificate is bad.
     pub fn chain_from_pem(pem: &str) -> Result<Vec<Self>, CertificateError> {
+        Self::chain_from_pem_with(pem, Self::from_der)
+    }
+
+    /// As [`Certificate::chain_from_pem`]; `read` reads the bytes of each.
+    pub(crate) fn chain_from_pem_with(
+        pem: &str,
+        read: impl Fn(&[u8]) -> Result<Self, CertificateError>,
+    ) -> Result<Vec<Self>, CertificateError> {
         const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
         const END: &str = "-----END CERTIFICATE-----";
         let mut chain = Vec::new();
@@ -137,22 +148,13 @@ impl Certificate {
                     limit: MAX_PER_TEXT,
                 });
             }
-            chain.push(Self::from_base64(body)?);
+            chain.push(read(&decode(body)?)?);
             rest = after;
         }
         if chain.is_empty() {
             return Err(CertificateError::Pem(format!("there is no {BEGIN} line")));
         }
         Ok(chain)
-    }
-
-    /// Reads the base64 of one certificate, with white space anywhere.
-    pub(crate) fn from_base64(text: &str) -> Result<Self, CertificateError> {
-        let compact: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        let der = STANDARD
-            .decode(compact)
-            .map_err(|error| CertificateError::Pem(format!("a block is not base64: {error}")))?;
-        Self::from_der(&der)
     }
 
     /// The certificate as DER.
@@ -257,14 +259,34 @@ impl Certificate {
 
     /// Whether `issuer`'s key made this certificate's signature.
     pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+        if self.0.signed_by.get().is_some_and(|key| **key == *issuer.0.spki) {
+            return true;
+        }
         let signed = self.0.der.get(self.0.signed.clone()).unwrap_or_default();
-        issuer.key().verifies(self.scheme(), signed, &self.0.signature)
+        let holds = issuer.key().verifies(self.scheme(), signed, &self.0.signature);
+        if holds {
+            // The first one found stays; a second key for the same signature is computed every time.
+            let _ = self.0.signed_by.set(issuer.0.spki.as_slice().into());
+        }
+        holds
     }
+
+    /// Whether it is the very same reading of the same bytes.
+    #[cfg(test)]
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The bytes of one certificate from its base64, with white space anywhere.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, CertificateError> {
+    let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    STANDARD.decode(compact).map_err(|error| CertificateError::Pem(format!("a block is not base64: {error}")))
 }
 
 impl PartialEq for Certificate {
     fn eq(&self, other: &Self) -> bool {
-        self.0.der == other.0.der
+        Arc::ptr_eq(&self.0, &other.0) || self.0.der == other.0.der
     }
 }
 

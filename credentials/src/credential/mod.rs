@@ -66,12 +66,12 @@ pub(crate) struct Verified {
 pub(crate) fn verify(xml: &str, roots: &TrustRoots, now: DateTime<Utc>) -> Result<Verified, CredentialError> {
     let document = document::parse(xml)?;
     let levels = elements(document.root_element())?;
-    let signatures = signatures(document.root_element(), &levels)?;
+    let signatures = signatures(document.root_element(), &levels, roots.known())?;
     let mut signed = Vec::with_capacity(levels.len());
     for ((level, element), signature) in levels.iter().zip(signatures) {
         let signers = signature.verify(*element).map_err(|error| signature_error(*level, error))?;
         signed.push(Signed {
-            reading: read(*level, *element)?,
+            reading: read(*level, *element, roots.known())?,
             signers,
             certificates: signature.certificates,
         });

@@ -6,6 +6,7 @@
 
 use crate::document::{XML, at_most_one, children, children_in, exactly_one, short, text};
 use crate::error::{CredentialError, Level, Role};
+use crate::known::Known;
 use crate::signature::{DS, Signature, SignatureError, is_plain_id};
 use crate::{Certificate, Privileges, datetime};
 use chrono::{DateTime, Utc};
@@ -72,6 +73,7 @@ pub(crate) fn elements<'a, 'i>(root: Node<'a, 'i>) -> Result<Vec<(Level, Node<'a
 pub(super) fn signatures<'a, 'i>(
     root: Node<'a, 'i>,
     levels: &[(Level, Node<'a, 'i>)],
+    known: &Known,
 ) -> Result<Vec<Signature<'a, 'i>>, CredentialError> {
     let list = exactly_one(root, "signatures").map_err(CredentialError::NotACredential)?;
     let found: Vec<Node<'_, '_>> = children_in(list, Some(DS), "Signature").take(MAX_LEVELS + 1).collect();
@@ -85,8 +87,8 @@ pub(super) fn signatures<'a, 'i>(
     }
     let mut read = Vec::with_capacity(found.len());
     for element in found {
-        let signature =
-            Signature::read(element).map_err(|error| signature_error(meant(element, levels), error))?;
+        let signature = Signature::read(element, known)
+            .map_err(|error| signature_error(meant(element, levels), error))?;
         read.push(signature);
     }
     let mut matched = Vec::with_capacity(levels.len());
@@ -117,7 +119,7 @@ fn element_id<'a>(level: Level, element: Node<'a, '_>) -> Result<&'a str, Creden
 }
 
 /// Reads one level.
-pub(crate) fn read(level: Level, element: Node<'_, '_>) -> Result<Reading, CredentialError> {
+pub(crate) fn read(level: Level, element: Node<'_, '_>, known: &Known) -> Result<Reading, CredentialError> {
     let wrong = |reason| content(level, reason);
     let value = |name| exactly_one(element, name).and_then(text).map_err(wrong);
     let kind = value("type")?;
@@ -126,7 +128,8 @@ pub(crate) fn read(level: Level, element: Node<'_, '_>) -> Result<Reading, Crede
     }
     let gid = |role: Role, name, urn_name| -> Result<(Vec<Certificate>, Urn), CredentialError> {
         let certificate = |source| CredentialError::Certificate { level, role, source };
-        let chain = Certificate::chain_from_pem(&value(name)?).map_err(certificate)?;
+        let chain = Certificate::chain_from_pem_with(&value(name)?, |der| known.from_der(der))
+            .map_err(certificate)?;
         if chain.len() > MAX_GID {
             return Err(wrong(format!(
                 "{name} holds {} certificates; at most {MAX_GID} are accepted",

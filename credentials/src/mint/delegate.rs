@@ -4,6 +4,7 @@ use super::document::{self, Inherited, Level};
 use super::{KeyPair, MintError};
 use crate::credential::{MAX_LEVELS, check_delegation, elements, read};
 use crate::document::{self as xml, XML, children_in, exactly_one, tag};
+use crate::known::Known;
 use crate::signature::DS;
 use crate::{Certificate, CredentialError};
 use chrono::{DateTime, Utc};
@@ -36,7 +37,7 @@ pub fn delegate(
     let Some((level, element)) = levels.first().copied() else {
         return Err(MintError::Refused("there is no credential to delegate".into()));
     };
-    let held = read(level, element)?;
+    let held = read(level, element, &Known::new())?;
     let own = chain.first().filter(|own| own.urn() == Some(&held.owner_urn));
     if own.is_none_or(|own| {
         own.spki_der() != key.spki_der()
@@ -71,7 +72,8 @@ fn check(unsigned: &str) -> Result<(), MintError> {
     let parsed = xml::parse(unsigned)?;
     let levels = elements(parsed.root_element())?;
     if let [(outer, child), (inner, parent), ..] = levels[..] {
-        check_delegation(&read(outer, child)?, &read(inner, parent)?)?;
+        let known = Known::new();
+        check_delegation(&read(outer, child, &known)?, &read(inner, parent, &known)?)?;
     }
     Ok(())
 }

@@ -1,0 +1,58 @@
+//! Certificates that were read before.
+//!
+//! The same few certificates come with nearly every connection and credential: the authority's, the caller's, a
+//! slice's. One that is known by its bytes is not read again, and since it remembers whose key made its signature, that
+//! is not computed again either. Both are facts that no time and no policy can change; whether the certificate is
+//! *good* is found out anew every time.
+
+use crate::{Certificate, CertificateError};
+use aws_lc_rs::digest;
+use lru::LruCache;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
+
+/// The most certificates kept: a few kilobytes each.
+const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+
+/// Certificates by the SHA-256 of their bytes, those used last.
+#[derive(Debug)]
+pub(crate) struct Known(Mutex<LruCache<[u8; 32], Certificate>>);
+
+impl Known {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(LruCache::new(MOST)))
+    }
+
+    /// As [`Certificate::from_der`].
+    pub(crate) fn from_der(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
+        let mut key = [0; 32];
+        key.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+        if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(known.clone());
+        }
+        // Read outside of the lock; of two who read it at the same time, the later one is kept.
+        let certificate = Certificate::from_der(der)?;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, certificate.clone());
+        Ok(certificate)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mint::{Authority, KeyPair};
+
+    #[test]
+    fn what_was_read_before_is_shared_and_what_is_broken_is_not_kept() {
+        let (start, end) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2027-01-01T00:00:00Z".parse().unwrap());
+        let urn = "urn:publicid:IDN+a+authority+sa".parse().unwrap();
+        let authority = Authority::self_signed(urn, KeyPair::generate().unwrap(), start, end).unwrap();
+        let known = Known::new();
+        let der = authority.chain()[0].der();
+        let (one, two) = (known.from_der(der).unwrap(), known.from_der(der).unwrap());
+        assert!(one.is_same(&two));
+        assert!(!one.is_same(&Certificate::from_der(der).unwrap()));
+        assert!(known.from_der(&der[1..]).is_err());
+        assert_eq!(known.0.lock().unwrap().len(), 1);
+    }
+}
