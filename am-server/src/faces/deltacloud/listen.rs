@@ -1,0 +1,160 @@
+//! Connections: plain or TLS, one task each.
+
+use super::Face;
+use crate::faces::geni::tls::TlsSetupError;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+/// Why the face cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Passwords would cross the network in the clear.
+    #[error(
+        "{0} can be reached from other machines: give it a certificate and a key, or listen on 127.0.0.1"
+    )]
+    PlainOnNetwork(SocketAddr),
+    /// The address cannot be had.
+    #[error("{address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// The server side of TLS for clients that show a password instead of a certificate.
+///
+/// # Errors
+/// [`TlsSetupError`] when a file cannot be read or certificate and key do not fit together.
+pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsSetupError> {
+    let pem = |file: &Path| {
+        let file = file.to_owned();
+        move |source| TlsSetupError::Pem { file, source }
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(pem(certificate))?;
+    if chain.is_empty() {
+        return Err(TlsSetupError::NoCertificate(certificate.to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Arc::new(config))
+}
+
+impl Face {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// [`ListenError`]; without TLS only addresses of this machine are taken.
+    pub async fn bind(&self, address: SocketAddr) -> Result<TcpListener, ListenError> {
+        if self.tls.is_none() && !address.ip().is_loopback() {
+            return Err(ListenError::PlainOnNetwork(address));
+        }
+        TcpListener::bind(address).await.map_err(|source| ListenError::Bind { address, source })
+    }
+
+    /// URL of the entry point at this address.
+    #[must_use]
+    pub fn url(&self, address: SocketAddr) -> String {
+        format!("{}://{address}/api", if self.tls.is_some() { "https" } else { "http" })
+    }
+
+    /// Serves until `stop` turns true, then lets requests under way finish.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let mut connections = JoinSet::new();
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            let Ok(place) = place else { break };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
+            match accepted {
+                Ok((socket, peer)) => {
+                    let (face, stop) = (Arc::clone(&self), stop.clone());
+                    connections.spawn(async move {
+                        face.connection(socket, peer, stop).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, mostly: wait for connections to end rather than spin.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(listener);
+        let rest = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.limits.request, rest).await.is_err() {
+            info!("stopping although some requests are still under way");
+        }
+    }
+
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+        // Small answers must not wait for the acknowledgement of an earlier packet.
+        let _ = socket.set_nodelay(true);
+        let Some(tls) = self.tls.clone() else { return self.speak(socket, peer, stop).await };
+        match tokio::time::timeout(self.limits.request, tls.accept(socket)).await {
+            Ok(Ok(stream)) => self.speak(stream, peer, stop).await,
+            Ok(Err(error)) => debug!(%peer, %error, "TLS handshake refused"),
+            Err(_) => debug!(%peer, "TLS handshake took too long"),
+        }
+    }
+
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let service = service_fn(|request| {
+            let face = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(face.answer(request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle)
+            .max_headers(64)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            _ = stopping => None,
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%peer, %error, "connection ended early");
+        }
+    }
+}
