@@ -12,7 +12,7 @@ from harness import server as servers  # noqa: E402
 def new_home(tmp_path_factory):
     """Makes folders as `am-server init` does; all have the same authority and users."""
     first = Home(tmp_path_factory.mktemp("init"))
-    return lambda: Home(tmp_path_factory.mktemp("home"), like=first.folder)
+    return lambda: Home(tmp_path_factory.mktemp("home"), like=first)
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,11 @@ def new_slice(server):
         return made[-1]
 
     yield new
-    for slice_ in made:
-        slice_.delete()
+    for slice in made:
+        slice.delete()
+        # A name that a test has shut down is spent.
+        if slice.describe().code == 0:
+            server.free_names.append(slice.name)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import shutil
 import ssl
 import tomllib
-from functools import lru_cache
 from pathlib import Path
 
 from . import binary, toml
@@ -18,12 +17,17 @@ FAST = {
 class Home:
     """One folder, and what is done with it without a running server."""
 
-    def __init__(self, folder: Path, authority: str = "am.test.example", like: Path | None = None):
-        """Makes the folder, or copies one that was made before: making keys takes a while."""
+    def __init__(self, folder: Path, authority: str = "am.test.example", like: "Home | None" = None):
+        """Makes the folder, or copies one that was made before: making keys takes a while.
+
+        Credentials minted in one copy are good in all of them, and are shared.
+        """
         self.folder = folder
         self.authority = authority
+        self._minted: dict[tuple, str] = {}
         if like:
-            shutil.copytree(like, folder, dirs_exist_ok=True)
+            self._minted = like._minted
+            shutil.copytree(like.folder, folder, dirs_exist_ok=True)
         else:
             binary.run("init", "--dir", folder, "--authority", authority, "--listen", "127.0.0.1:0")
 
@@ -72,11 +76,14 @@ class Home:
     def user_credential(self, user: str) -> str:
         return (self.user(user) / "user-cred.xml").read_text()
 
-    @lru_cache(maxsize=None)
     def slice_credential(self, slice_name: str, owner: str = "alice", days: int = 30) -> str:
         """A credential over a slice, minted by the folder's authority."""
-        command = ["credential", "slice", "--dir", self.folder]
-        return binary.run(*command, "--slice", slice_name, "--owner", owner, "--days", days).stdout.strip()
+        key = (slice_name, owner, days)
+        if key not in self._minted:
+            command = ["credential", "slice", "--dir", self.folder, "--slice", slice_name]
+            minted = binary.run(*command, "--owner", owner, "--days", days).stdout.strip()
+            self._minted[key] = minted
+        return self._minted[key]
 
     def delegate(self, credential: str, giver: str, taker: str, privileges=None, days=None) -> str:
         """A credential handed on from one user to another."""

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from . import binary, poll
+from . import binary
 from .client import Client
 from .home import FAST, Home
 from .mock import MockCloud
@@ -28,7 +28,9 @@ class Server:
         self.home = home
         self.process = None
         self.runs = 0
-        self._tail = ""
+        # Names of slices that no test uses at the moment.
+        self.free_names: list[str] = []
+        self._names = 0
         home.clock_file.touch()
         if pace:
             home.configure(**pace)
@@ -124,7 +126,14 @@ class Server:
 
     def slice(self, name=None, owner="alice", api=3, **credential) -> Slice:
         """A slice with a credential of its owner, and its owner as caller."""
-        return Slice(self, name or fresh_name(), owner, api, **credential)
+        return Slice(self, name or self._fresh_name(), owner, api, **credential)
+
+    def _fresh_name(self) -> str:
+        """A slice name no test uses. Every server begins at the same names, so that credentials are minted once."""
+        if self.free_names:
+            return self.free_names.pop()
+        self._names += 1
+        return f"t{self._names}"
 
     @property
     def mock(self) -> MockCloud:
@@ -138,6 +147,8 @@ class Server:
         for file in self.home.folder.rglob("*"):
             if file.suffix in (".pem", ".xml"):
                 secrets.update(_pieces(file.read_text()))
+        for credential in self.home._minted.values():
+            secrets.update(_pieces(credential))
         for run in range(1, self.runs + 1):
             log = (self.home.folder / f"server-{run}.log").read_text(errors="replace")
             assert "panicked" not in log, log[log.index("panicked") - 500 :][:3000]
@@ -149,18 +160,3 @@ class Server:
 def _pieces(document: str):
     """Lines of base64, whole and cut as a log might cut them: keys, certificates, digests, signatures."""
     return re.findall(r"[A-Za-z0-9+/=]{40,}", document)
-
-
-_counter = 0
-
-
-def fresh_name(prefix="t") -> str:
-    """A slice name no other test uses."""
-    global _counter
-    _counter += 1
-    return f"{prefix}{_counter}"
-
-
-def wait_for_free_capacity(server: Server):
-    """Until no instance is left in the pretended cloud."""
-    poll.until(lambda: not server.mock.instances(), "the cloud being empty")
