@@ -5,7 +5,8 @@
 
 use crate::slice::Slice;
 use crate::sliver::Sliver;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How much of one resource there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,63 @@ impl Availability {
     #[must_use]
     pub fn free(self) -> u64 {
         self.total.saturating_sub(self.held)
+    }
+}
+
+/// The ledger as of the last saved change, in memory: what placement proposes from. Looking at it costs no reading
+/// of the store, and changes move it where they touch it, however many resources there are.
+///
+/// It moves under those who look: two resources read one after the other may belong to different changes. Whether
+/// something can really be had is decided when the transition is saved.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    shares: HashMap<String, Share>,
+    turns: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Share {
+    total: u64,
+    held: AtomicU64,
+}
+
+impl Ledger {
+    /// A ledger with these resources.
+    #[must_use]
+    pub fn new(shares: BTreeMap<String, Availability>) -> Self {
+        let share = |share: Availability| Share { total: share.total, held: AtomicU64::new(share.held) };
+        let shares = shares.into_iter().map(|(resource, it)| (resource, share(it))).collect();
+        Self { shares, turns: AtomicU64::new(0) }
+    }
+
+    /// How much there is of a resource; None for one there never was.
+    #[must_use]
+    pub fn get(&self, resource: &str) -> Option<Availability> {
+        self.shares
+            .get(resource)
+            .map(|share| Availability { total: share.total, held: share.held.load(Ordering::Acquire) })
+    }
+
+    /// A number that grows whenever a resource has its last piece taken, or a first one given back: as long as it
+    /// stays the same, what could be had then can be had now. Read it before what it is to vouch for.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Acquire)
+    }
+
+    /// Moves the ledger as a saved transition did.
+    pub(crate) fn apply(&self, moves: &BTreeMap<String, i64>) {
+        for (resource, amount) in moves {
+            let Some(share) = self.shares.get(resource) else { continue };
+            let moved = |held: u64| Some(held.saturating_add_signed(*amount));
+            let Ok(before) = share.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, moved) else {
+                continue;
+            };
+            let after = before.saturating_add_signed(*amount);
+            if (before < share.total) != (after < share.total) {
+                self.turns.fetch_add(1, Ordering::AcqRel);
+            }
+        }
     }
 }
 
@@ -71,6 +129,25 @@ pub(crate) fn difference(before: &Slice, after: &Slice) -> BTreeMap<String, i64>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ledger_in_memory_moves_with_changes_and_counts_turns() {
+        let share = |total, held| Availability { total, held };
+        let ledger =
+            Ledger::new(BTreeMap::from([("a".to_owned(), share(2, 0)), ("b".to_owned(), share(1, 3))]));
+        let moves = |resource: &str, amount| ledger.apply(&BTreeMap::from([(resource.to_owned(), amount)]));
+        moves("a", 1);
+        assert_eq!((ledger.get("a"), ledger.turns()), (Some(share(2, 1)), 0));
+        moves("a", 1);
+        assert_eq!((ledger.get("a"), ledger.turns()), (Some(share(2, 2)), 1));
+        moves("a", -2);
+        assert_eq!((ledger.get("a"), ledger.turns()), (Some(share(2, 0)), 2));
+        // More is held than there is: giving some of it back makes nothing free.
+        moves("b", -2);
+        assert_eq!((ledger.get("b"), ledger.turns()), (Some(share(1, 1)), 2));
+        moves("c", 1);
+        assert_eq!(ledger.get("c"), None);
+    }
     use crate::machine::fixtures::{Stage, configuration, slivers, update};
     use crate::{Claim, Event};
 

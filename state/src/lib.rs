@@ -31,7 +31,7 @@ mod sliver;
 mod store;
 mod time;
 
-pub use ledger::{Availability, holdings, sliver_holdings};
+pub use ledger::{Availability, Ledger, holdings, sliver_holdings};
 pub use machine::{
     Action, Allocate, Call, Cancel, Cause, Delete, Departure, Event, NewSliver, Observe, Operate, Outcome,
     Proposal, Provision, Provisioning, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update,

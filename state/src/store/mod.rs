@@ -13,7 +13,7 @@ mod sqlite;
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
-use crate::ledger::Availability;
+use crate::ledger::{Availability, Ledger};
 use crate::machine::Transition;
 use crate::operational::{Instance, Operational};
 use crate::slice::Slice;
@@ -21,14 +21,21 @@ use crate::sliver::{AllocationStatus, Configuration, ResourceKind};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::sync::watch;
 use urn::Urn;
 
 /// A place that keeps slices.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// A slice whole, as it was last saved. `None` if it has nothing here.
-    async fn load(&self, slice: &Urn) -> Result<Option<Slice>, StoreError>;
+    /// A slice whole, as it was last saved. `None` if it has nothing here. It is shared with whoever else asked for
+    /// it, and costs little when it was asked for or saved a short time ago.
+    async fn slice(&self, slice: &Urn) -> Result<Option<Arc<Slice>>, StoreError>;
+
+    /// As [`Store::slice`], for the caller alone.
+    async fn load(&self, slice: &Urn) -> Result<Option<Slice>, StoreError> {
+        Ok(self.slice(slice).await?.map(Arc::unwrap_or_clone))
+    }
 
     /// The slice to which a sliver belongs or belonged. `None` if there never was one of this name.
     async fn slice_of(&self, sliver: &Urn) -> Result<Option<Whereabouts>, StoreError>;
@@ -48,7 +55,11 @@ pub trait Store: Send + Sync {
     /// shrink until it fits, and [`Availability`] shows it.
     async fn set_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError>;
 
-    /// How much there is of each resource, and how much of it is held.
+    /// How much there is of each resource and how much of it is held, as of the last saved change, without reading
+    /// the store. [`Store::set_totals`] puts another ledger in its place.
+    fn ledger(&self) -> Arc<Ledger>;
+
+    /// How much there is of each resource, and how much of it is held, read from the store at one moment.
     async fn availability(&self) -> Result<BTreeMap<String, Availability>, StoreError>;
 
     /// Slivers for which the cloud is not yet as it should be, in the order of their names, those after

@@ -5,6 +5,7 @@
 //! fails takes none of the others with it. Readers have connections of their own and, with the write-ahead
 //! log, never wait for the writer.
 
+mod cache;
 mod open;
 mod read;
 mod row;
@@ -13,16 +14,18 @@ mod write;
 mod writer;
 
 use super::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts};
-use crate::ledger::Availability;
+use crate::ledger::{Availability, Ledger};
 use crate::machine::Transition;
 use crate::slice::Slice;
 use async_trait::async_trait;
+use cache::Cache;
 use chrono::{DateTime, Utc};
 use read::Readers;
+use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 use urn::Urn;
 use writer::Writer;
@@ -36,6 +39,8 @@ pub struct SqliteStore {
     // then may another service have it.
     readers: Arc<Readers>,
     writer: Writer,
+    cache: Arc<Cache>,
+    ledger: Arc<RwLock<Arc<Ledger>>>,
     _lock: File,
 }
 
@@ -51,16 +56,26 @@ impl SqliteStore {
         let lock = open::lock(path)?;
         let (connection, changes) = open::writer_connection(path)?;
         let readers = Arc::new(Readers::open(path)?);
+        let ledger = Ledger::new(read::availability(&connection)?);
         let writer = Writer::start(connection, changes)?;
-        Ok(Self { readers, writer, _lock: lock })
+        let (cache, ledger) = (Arc::new(Cache::new()), Arc::new(RwLock::new(Arc::new(ledger))));
+        Ok(Self { readers, writer, cache, ledger, _lock: lock })
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn load(&self, slice: &Urn) -> Result<Option<Slice>, StoreError> {
-        let slice = slice.clone();
-        self.readers.run(move |connection| read::load(connection, &slice)).await
+    async fn slice(&self, slice: &Urn) -> Result<Option<Arc<Slice>>, StoreError> {
+        let begun = match self.cache.get(slice) {
+            Ok(slice) => return Ok(Some(slice)),
+            Err(begun) => begun,
+        };
+        let urn = slice.clone();
+        let found = self.readers.run(move |connection| read::load(connection, &urn)).await?.map(Arc::new);
+        if let Some(slice) = &found {
+            self.cache.keep_read(begun, slice);
+        }
+        Ok(found)
     }
 
     async fn slice_of(&self, sliver: &Urn) -> Result<Option<Whereabouts>, StoreError> {
@@ -73,13 +88,37 @@ impl Store for SqliteStore {
             return Ok(transition.slice.version);
         }
         // Rows are made here, on the caller's thread, so that the writer has nothing to do but write.
-        let rows = row::Rows::of(transition)?;
-        self.writer.run(move |connection| write::save(connection, &rows)).await
+        let rows = Arc::new(row::Rows::of(transition)?);
+        let (saved, moves) = (transition.slice.clone(), Arc::clone(&rows));
+        let (cache, ledger) = (Arc::clone(&self.cache), Arc::clone(&self.ledger));
+        let then = move |version: &u64| {
+            ledger.read().unwrap_or_else(PoisonError::into_inner).apply(&moves.held);
+            cache.keep_saved(Arc::new(Slice { version: *version, ..saved }));
+        };
+        let saved = self.writer.run_then(move |connection| write::save(connection, &rows), then).await;
+        if let Err(StoreError::Conflict { slice }) = &saved {
+            // Whatever the caller had was not the last version: the next one is read from the file.
+            self.cache.forget(slice);
+        }
+        saved
     }
 
     async fn set_totals(&self, totals: &BTreeMap<String, u64>) -> Result<(), StoreError> {
         let totals = totals.clone();
-        self.writer.run(move |connection| totals::set(connection, &totals)).await
+        let work = move |connection: &Connection| {
+            totals::set(connection, &totals)?;
+            read::availability(connection)
+        };
+        let ledger = Arc::clone(&self.ledger);
+        let then = move |shares: &BTreeMap<String, Availability>| {
+            let new = Arc::new(Ledger::new(shares.clone()));
+            *ledger.write().unwrap_or_else(PoisonError::into_inner) = new;
+        };
+        self.writer.run_then(work, then).await.map(drop)
+    }
+
+    fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.ledger.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     async fn availability(&self) -> Result<BTreeMap<String, Availability>, StoreError> {

@@ -25,13 +25,20 @@ trait Job: Send {
     fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
-struct Task<T, F> {
+struct Task<T, F, G> {
     work: Option<F>,
+    /// What follows from it once it is on the disk, before anybody is told.
+    then: G,
     outcome: Result<T, StoreError>,
     caller: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Task<T, F> {
+impl<T, F, G> Job for Task<T, F, G>
+where
+    T: Send,
+    F: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    G: FnOnce(&T) + Send,
+{
     fn run(&mut self, connection: &Connection) -> bool {
         if let Some(work) = self.work.take() {
             self.outcome = work(connection);
@@ -40,11 +47,15 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Ta
     }
 
     fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>) {
-        // A caller that no longer waits has nothing to be told.
-        let _ = self.caller.send(match (self.outcome, committed) {
+        let outcome = match (self.outcome, committed) {
             (Ok(_), Err(error)) => Err(error),
             (outcome, _) => outcome,
-        });
+        };
+        if let Ok(value) = &outcome {
+            (self.then)(value);
+        }
+        // A caller that no longer waits has nothing to be told.
+        let _ = self.caller.send(outcome);
     }
 }
 
@@ -71,8 +82,19 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
+        self.run_then(work, |_| ()).await
+    }
+
+    /// As [`Writer::run`]; after the commit, and whether or not the caller still waits, `then` is done on the
+    /// writer's thread: in the order of the commits, before the next one and before any answer to this one.
+    pub(super) async fn run_then<T, F, G>(&self, work: F, then: G) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        G: FnOnce(&T) + Send + 'static,
+    {
         let (caller, answer) = oneshot::channel();
-        let task = Task { work: Some(work), outcome: Err(StoreError::Closed), caller };
+        let task = Task { work: Some(work), then, outcome: Err(StoreError::Closed), caller };
         let queue = self.queue.as_ref().ok_or(StoreError::Closed)?;
         queue.send(Box::new(task)).map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
