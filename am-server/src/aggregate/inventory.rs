@@ -11,10 +11,11 @@ use drivers::{ComputeDriver, DriverError, HardwareProfile, Image, Realm, RealmSt
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rspec::{AdDiskImage, AdNode, AdSliverType, Advertisement, DiskImage, Location, OperationalStates};
-use state::{Action, Availability, Operational};
+use state::{Action, Ledger, Operational};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use urn::{Authority, Urn, to_urn_text};
 
 /// One cloud behind the aggregate.
@@ -214,7 +215,7 @@ impl Inventory {
 
     /// Whether a component can take another sliver now.
     #[must_use]
-    pub fn is_available(component: &Component, held: &BTreeMap<String, Availability>) -> bool {
+    pub fn is_available(component: &Component, held: &Ledger) -> bool {
         component.realm.state == RealmState::Available
             && held.get(&component.resource).is_none_or(|share| share.free() > 0)
     }
@@ -366,32 +367,47 @@ pub struct ReadyAdvertisement {
     available: Vec<bool>,
     generated: DateTime<Utc>,
     inventory: Arc<Inventory>,
+    /// The ledger it was made from, and the number of turns up to which it was found to be true.
+    ledger: Weak<Ledger>,
+    turns: AtomicU64,
     forms: [OnceLock<Arc<str>>; 4],
 }
 
 impl ReadyAdvertisement {
     /// Fixes which components are available; the documents are written when first asked for.
     #[must_use]
-    pub fn new(
-        inventory: Arc<Inventory>,
-        held: &BTreeMap<String, Availability>,
-        generated: DateTime<Utc>,
-    ) -> Self {
+    pub fn new(inventory: Arc<Inventory>, held: &Arc<Ledger>, generated: DateTime<Utc>) -> Self {
+        let turns = AtomicU64::new(held.turns());
         let available =
             inventory.components.iter().map(|component| Inventory::is_available(component, held)).collect();
-        Self { available, generated, inventory, forms: Default::default() }
+        let ledger = Arc::downgrade(held);
+        Self { available, generated, inventory, ledger, turns, forms: Default::default() }
     }
 
-    /// Whether it still tells the truth.
+    /// Whether it still tells the truth. Components are looked at only when the ledger says that something was used
+    /// up or came back since the last time.
     #[must_use]
-    pub fn still_true(&self, inventory: &Arc<Inventory>, held: &BTreeMap<String, Availability>) -> bool {
-        Arc::ptr_eq(&self.inventory, inventory)
-            && self
-                .inventory
-                .components
-                .iter()
-                .zip(&self.available)
-                .all(|(c, was)| Inventory::is_available(c, held) == *was)
+    pub fn still_true(&self, inventory: &Arc<Inventory>, held: &Arc<Ledger>) -> bool {
+        if !Arc::ptr_eq(&self.inventory, inventory) {
+            return false;
+        }
+        // Taken before the looking: a turn in between makes the next caller look again, never miss it.
+        let turns = held.turns();
+        if self.ledger.as_ptr() == Arc::as_ptr(held) && self.turns.load(Ordering::Acquire) == turns {
+            return true;
+        }
+        let components = self.inventory.components.iter().zip(&self.available);
+        let same = components.into_iter().all(|(c, was)| Inventory::is_available(c, held) == *was);
+        if same && self.ledger.as_ptr() == Arc::as_ptr(held) {
+            self.turns.store(turns, Ordering::Release);
+        }
+        same
+    }
+
+    /// The document, if it was written already.
+    #[must_use]
+    pub fn written(&self, only_available: bool, compressed: bool) -> Option<Arc<str>> {
+        self.forms[usize::from(only_available) * 2 + usize::from(compressed)].get().map(Arc::clone)
     }
 
     /// The document: all components or only the available ones, plain or as base64 of zlib.

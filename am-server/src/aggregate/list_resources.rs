@@ -3,7 +3,6 @@
 use super::Aggregate;
 use super::answer::Answer;
 use super::caller::{Caller, CredentialText};
-use super::database;
 use super::error::CallError;
 use super::inventory::ReadyAdvertisement;
 use credentials::{Operation, Target};
@@ -38,7 +37,10 @@ impl Aggregate {
                 "option geni_slice_urn belongs to version 2 of the API; call Describe for the resources of a slice",
             ));
         }
-        let ready = self.advertisement().await?;
+        let ready = self.advertisement();
+        if let Some(document) = ready.written(request.available, request.compressed) {
+            return Ok(Answer::of(document));
+        }
         let write = move || ready.document(request.available, request.compressed);
         // The first one after a change writes and perhaps compresses the whole document.
         let document = tokio::task::spawn_blocking(write).await.map_err(|_| {
@@ -48,16 +50,16 @@ impl Aggregate {
     }
 
     /// The advertisement that is kept ready, made anew when it is not true any more.
-    async fn advertisement(&self) -> Result<Arc<ReadyAdvertisement>, CallError> {
-        let held = self.held().await.map_err(database)?;
+    fn advertisement(&self) -> Arc<ReadyAdvertisement> {
+        let held = self.store.ledger();
         let inventory = self.inventory();
         let mut ready = self.advertisement.lock().unwrap_or_else(PoisonError::into_inner);
         match &*ready {
-            Some(current) if current.still_true(&inventory, &held) => Ok(Arc::clone(current)),
+            Some(current) if current.still_true(&inventory, &held) => Arc::clone(current),
             _ => {
                 let made = Arc::new(ReadyAdvertisement::new(inventory, &held, self.now()));
                 *ready = Some(Arc::clone(&made));
-                Ok(made)
+                made
             }
         }
     }

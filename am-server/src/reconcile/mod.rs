@@ -149,7 +149,7 @@ impl Reconciler {
             Err(error) => return log_call(&urn, &error),
         };
         let mut tasks = JoinSet::new();
-        for sliver in slice.slivers.into_iter().filter(|sliver| names.contains(&sliver.urn)) {
+        for sliver in slice.slivers.iter().filter(|sliver| names.contains(&sliver.urn)).cloned() {
             let this = Arc::clone(&self);
             tasks.spawn(async move {
                 let _place = this.places.acquire().await;

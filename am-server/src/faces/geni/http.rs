@@ -12,6 +12,7 @@ use hyper::header::{
 use hyper::{Request, StatusCode};
 use std::io::{Read, Write};
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -159,18 +160,59 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
         })
 }
 
+/// An XML document to be sent, with its compressed form once somebody has asked for that. One that is the same for
+/// many callers is kept, and none of its bytes is copied for any of them.
+#[derive(Debug)]
+pub struct Document {
+    plain: Bytes,
+    zipped: OnceLock<Option<Bytes>>,
+}
+
+impl Document {
+    /// A document of this text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self { plain: Bytes::from(text), zipped: OnceLock::new() }
+    }
+
+    /// Its size in bytes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.plain.len()
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.plain.is_empty()
+    }
+
+    /// Whether it still has to be compressed for a client that takes gzip.
+    #[must_use]
+    pub fn wants_zipping(&self) -> bool {
+        self.len() >= GZIP_FROM && self.zipped.get().is_none()
+    }
+
+    /// Its gzip; None when that is not worth it.
+    pub fn zipped(&self) -> Option<Bytes> {
+        if self.len() < GZIP_FROM {
+            return None;
+        }
+        let zip = || {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(self.len() / 4), Compression::fast());
+            // Writing to memory does not fail; if it ever did, the plain document is as good an answer.
+            encoder.write_all(&self.plain).and_then(|()| encoder.finish()).ok().map(Bytes::from)
+        };
+        self.zipped.get_or_init(zip).clone()
+    }
+}
+
 /// An XML-RPC answer, compressed when the client takes that and it is worth it.
 #[must_use]
-pub fn xml(document: String, zipped: bool) -> Response {
-    let mut packed = None;
-    if zipped && document.len() >= GZIP_FROM {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(document.len() / 4), Compression::fast());
-        // Writing to memory does not fail; if it ever did, the plain document is as good an answer.
-        packed = encoder.write_all(document.as_bytes()).and_then(|()| encoder.finish()).ok();
-    }
+pub fn xml(document: &Document, zipped: bool) -> Response {
+    let packed = if zipped { document.zipped() } else { None };
     let encoded = packed.is_some();
-    let body = packed.map_or_else(|| Bytes::from(document), Bytes::from);
-    let mut response = hyper::Response::new(Full::new(body));
+    let mut response = hyper::Response::new(Full::new(packed.unwrap_or_else(|| document.plain.clone())));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/xml; charset=utf-8"));
     headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
@@ -218,8 +260,11 @@ mod tests {
 
     #[test]
     fn long_answers_are_compressed_short_ones_not() {
-        assert!(xml("x".repeat(5000), true).headers().contains_key(CONTENT_ENCODING));
-        assert!(!xml("x".repeat(5000), false).headers().contains_key(CONTENT_ENCODING));
-        assert!(!xml("x".repeat(50), true).headers().contains_key(CONTENT_ENCODING));
+        let (long, short) = (Document::new("x".repeat(5000)), Document::new("x".repeat(50)));
+        assert!(long.wants_zipping() && !short.wants_zipping());
+        assert!(xml(&long, true).headers().contains_key(CONTENT_ENCODING));
+        assert!(!xml(&long, false).headers().contains_key(CONTENT_ENCODING));
+        assert!(!xml(&short, true).headers().contains_key(CONTENT_ENCODING));
+        assert!(!long.wants_zipping());
     }
 }

@@ -2,11 +2,13 @@
 //! [`crate::aggregate`], and has its answer put together.
 
 use super::arguments::{Arguments, Options};
+use super::http::Document;
+use super::ready::Ready;
 use super::reply;
 use super::version::Version;
 use super::xmlrpc::{self, Fault};
 use crate::aggregate::allocate::Allocate;
-use crate::aggregate::answer::Answer;
+use crate::aggregate::answer::{Answer, Manifest, Slivers};
 use crate::aggregate::caller::Caller;
 use crate::aggregate::cancel::Cancel;
 use crate::aggregate::delete::Delete;
@@ -22,8 +24,9 @@ use crate::aggregate::update::Update;
 use crate::aggregate::{Aggregate, SliverRequest};
 use bytes::Bytes;
 use dxr::Value;
+use std::sync::Arc;
 use std::time::Instant;
-use tracing::{Instrument, error, info, info_span};
+use tracing::{Instrument, info, info_span};
 
 /// All methods, for the message that says what could have been called.
 const METHODS: [&str; 12] = [
@@ -41,11 +44,21 @@ const METHODS: [&str; 12] = [
     "Update",
 ];
 
-/// Requests larger than this are decoded off the async threads, where they would hold up other callers.
-const LARGE: usize = 32 << 10;
+/// Requests larger than this many bytes are decoded off the async threads, where they would hold up other callers;
+/// answers are compressed there.
+pub const LARGE: usize = 32 << 10;
+
+/// Answers about more slivers than this, or with an RSpec of more bytes, are written off the async threads.
+const LARGE_ANSWER: (usize, usize) = (2000, 1 << 20);
 
 /// Answers one request: the bytes of a call in, the text of a response out.
-pub async fn answer(aggregate: &Aggregate, version: Version, caller: Caller, body: Bytes) -> String {
+pub async fn answer(
+    aggregate: &Aggregate,
+    ready: &Ready,
+    version: Version,
+    caller: Caller,
+    body: Bytes,
+) -> Arc<Document> {
     let started = Instant::now();
     let decoded = if body.len() > LARGE {
         tokio::task::spawn_blocking(move || xmlrpc::decode(&body))
@@ -66,67 +79,80 @@ pub async fn answer(aggregate: &Aggregate, version: Version, caller: Caller, bod
         "call", request = %caller.request, caller = %caller.urn(), peer = %caller.peer, api = version.number(), call = method,
         slice = tracing::field::Empty
     );
-    let result = carry_out(aggregate, version, &caller, method, arguments).instrument(span.clone()).await;
+    let result =
+        carry_out(aggregate, ready, version, &caller, method, arguments).instrument(span.clone()).await;
     let took = started.elapsed().as_micros();
-    let value = span.in_scope(|| match result {
-        Ok(value) => {
+    span.in_scope(|| match result {
+        Ok(document) => {
             info!(geni_code = 0, took_us = took, "answered");
-            value
+            document
         }
         Err(error) => {
             info!(geni_code = error.geni_code(), am_code = error.am_code(), took_us = took, reason = %error, "refused");
-            reply::failure(&error)
+            Arc::new(Document::new(reply::failure(&error)))
         }
-    });
-    encode(value).await
+    })
 }
 
-fn refuse(caller: &Caller, fault: &Fault) -> String {
+fn refuse(caller: &Caller, fault: &Fault) -> Arc<Document> {
     info!(request = %caller.request, caller = %caller.urn(), peer = %caller.peer, fault = fault.code(), reason = %fault, "not a call");
-    xmlrpc::encode_fault(fault.code(), &fault.to_string())
+    Arc::new(Document::new(xmlrpc::encode_fault(fault.code(), &fault.to_string())))
 }
 
-/// Writes an answer; a large one off the async threads.
-async fn encode(value: Value) -> String {
-    let large = match &value {
-        Value::Struct(members) => members.values().any(|member| match member {
-            Value::String(text) => text.len() > LARGE,
-            Value::Array(items) => items.len() > 100,
-            Value::Struct(inner) => inner.values().any(|value| {
-                matches!(value, Value::String(text) if text.len() > LARGE)
-                    || matches!(value, Value::Array(items) if items.len() > 100)
-            }),
-            _ => false,
-        }),
-        _ => false,
-    };
-    if large {
-        match tokio::task::spawn_blocking(move || xmlrpc::encode(value)).await {
-            Ok(text) => text,
-            Err(error) => {
-                error!(%error, "an answer could not be written");
-                xmlrpc::encode_fault(-32603, "the answer could not be written")
-            }
-        }
+/// Writes an answer, a large one off the async threads.
+async fn written<T: Send + 'static>(
+    large: bool,
+    answer: Answer<T>,
+    write: fn(&Answer<T>) -> String,
+) -> Result<Arc<Document>, CallError> {
+    let text = if large {
+        tokio::task::spawn_blocking(move || write(&answer))
+            .await
+            .map_err(|_| CallError::new(GeniCode::ServerError, "the answer could not be written"))?
     } else {
-        xmlrpc::encode(value)
+        write(&answer)
+    };
+    Ok(Arc::new(Document::new(text)))
+}
+
+async fn slivers(
+    answer: Answer<Slivers>,
+    write: fn(&Answer<Slivers>) -> String,
+) -> Result<Arc<Document>, CallError> {
+    written(answer.value.slivers.len() > LARGE_ANSWER.0, answer, write).await
+}
+
+async fn manifest(answer: Answer<Manifest>) -> Result<Arc<Document>, CallError> {
+    let large = answer.value.slivers.len() > LARGE_ANSWER.0 || answer.value.rspec.len() > LARGE_ANSWER.1;
+    written(large, answer, reply::manifest).await
+}
+
+/// The answer with an advertisement, which many callers get: written by the first of them.
+async fn advertisement(ready: &Ready, answer: Answer<Arc<str>>) -> Result<Arc<Document>, CallError> {
+    if let Some(document) = ready.advertisement(&answer.value) {
+        return Ok(document);
     }
+    let text = Arc::clone(&answer.value);
+    let document = written(text.len() > LARGE_ANSWER.1, answer, reply::advertisement).await?;
+    ready.keep_advertisement(text, Arc::clone(&document));
+    Ok(document)
 }
 
 async fn carry_out(
     aggregate: &Aggregate,
+    ready: &Ready,
     version: Version,
     caller: &Caller,
     method: &'static str,
     values: Vec<Value>,
-) -> Result<Value, CallError> {
+) -> Result<Arc<Document>, CallError> {
     let take = |wanted| Arguments::new(method, wanted, values);
-    let answer = match method {
+    match method {
         "GetVersion" => {
             let mut arguments = take(&["options"])?;
             // The one call whose options may be left out, and all of whose options are ignored.
             let _ = arguments.options().unwrap_or_else(|_| Options::none());
-            return Ok(reply::version(&aggregate.get_version(), version));
+            Ok(ready.version(version, || reply::version(&aggregate.get_version(), version)))
         }
         "ListResources" => {
             let mut arguments = take(&["credentials", "options"])?;
@@ -139,8 +165,7 @@ async fn carry_out(
                 compressed: options.flag("geni_compressed")?,
                 of_slice: options.has("geni_slice_urn"),
             };
-            let answer = aggregate.list_resources(caller, request).await?;
-            Answer { value: Value::String(answer.value.to_string()), output: answer.output }
+            advertisement(ready, aggregate.list_resources(caller, request).await?).await
         }
         "Allocate" => {
             let mut arguments = take(&["slice_urn", "credentials", "rspec", "options"])?;
@@ -149,9 +174,8 @@ async fn carry_out(
             let rspec = arguments.string()?;
             let options = arguments.options()?;
             let end_time = options.time("geni_end_time")?;
-            reply::manifest(
-                aggregate.allocate(caller, Allocate { slice, credentials, rspec, end_time }).await?,
-            )
+            manifest(aggregate.allocate(caller, Allocate { slice, credentials, rspec, end_time }).await?)
+                .await
         }
         "Describe" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
@@ -163,7 +187,7 @@ async fn carry_out(
                 compressed: options.flag("geni_compressed")?,
                 cancelled: options.flag("geni_cancelled")?,
             };
-            reply::manifest(aggregate.describe(caller, request).await?)
+            manifest(aggregate.describe(caller, request).await?).await
         }
         "Provision" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
@@ -176,13 +200,13 @@ async fn carry_out(
                 end_time: options.time("geni_end_time")?,
                 users: options.users()?,
             };
-            reply::manifest(aggregate.provision(caller, request).await?)
+            manifest(aggregate.provision(caller, request).await?).await
         }
         "Status" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
             let target = SliverRequest { urns: arguments.urns()?, credentials: arguments.credentials()? };
             arguments.options()?;
-            reply::status(aggregate.status(caller, Status { target }).await?)
+            slivers(aggregate.status(caller, Status { target }).await?, reply::status).await
         }
         "Renew" => {
             let mut arguments = take(&["urns", "credentials", "expiration_time", "options"])?;
@@ -196,7 +220,7 @@ async fn carry_out(
                 best_effort: options.flag("geni_best_effort")?,
                 as_long_as_possible: options.flag("geni_extend_alap")?,
             };
-            reply::sliver_list(aggregate.renew(caller, request).await?)
+            slivers(aggregate.renew(caller, request).await?, reply::sliver_list).await
         }
         "PerformOperationalAction" => {
             let mut arguments = take(&["urns", "credentials", "action", "options"])?;
@@ -206,13 +230,13 @@ async fn carry_out(
             let best_effort = options.flag("geni_best_effort")?;
             let users = if action == "geni_update_users" { options.users()? } else { None };
             let request = PerformOperationalAction { target, action, best_effort, users };
-            reply::sliver_list(aggregate.perform_operational_action(caller, request).await?)
+            slivers(aggregate.perform_operational_action(caller, request).await?, reply::sliver_list).await
         }
         "Delete" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
             let target = SliverRequest { urns: arguments.urns()?, credentials: arguments.credentials()? };
             let best_effort = arguments.options()?.flag("geni_best_effort")?;
-            reply::sliver_list(aggregate.delete(caller, Delete { target, best_effort }).await?)
+            slivers(aggregate.delete(caller, Delete { target, best_effort }).await?, reply::sliver_list).await
         }
         "Update" => {
             let mut arguments = take(&["urns", "credentials", "rspec", "options"])?;
@@ -225,22 +249,20 @@ async fn carry_out(
                 best_effort: options.flag("geni_best_effort")?,
                 end_time: options.time("geni_end_time")?,
             };
-            reply::manifest(aggregate.update(caller, request).await?)
+            manifest(aggregate.update(caller, request).await?).await
         }
         "Cancel" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
             let target = SliverRequest { urns: arguments.urns()?, credentials: arguments.credentials()? };
             let best_effort = arguments.options()?.flag("geni_best_effort")?;
-            reply::manifest(aggregate.cancel(caller, Cancel { target, best_effort }).await?)
+            manifest(aggregate.cancel(caller, Cancel { target, best_effort }).await?).await
         }
         "Shutdown" => {
             let mut arguments = take(&["slice_urn", "credentials", "options"])?;
             let request = Shutdown { slice: arguments.string()?, credentials: arguments.credentials()? };
             arguments.options()?;
-            let answer = aggregate.shutdown(caller, request).await?;
-            Answer { value: Value::Boolean(answer.value), output: answer.output }
+            written(false, aggregate.shutdown(caller, request).await?, reply::boolean).await
         }
-        _ => return Err(CallError::new(GeniCode::Unsupported, format!("{method} is not offered here"))),
-    };
-    Ok(reply::success(answer))
+        _ => Err(CallError::new(GeniCode::Unsupported, format!("{method} is not offered here"))),
+    }
 }

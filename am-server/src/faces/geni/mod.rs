@@ -2,12 +2,13 @@
 //!
 //! One task per connection. A connection first shows its certificate ([`tls`]), then speaks HTTP
 //! ([`http`]); a request's body is decoded ([`xmlrpc`]), its arguments are given their types
-//! ([`arguments`]), the call is carried out, and the answer is put into the return struct ([`reply`]).
+//! ([`arguments`]), the call is carried out, and the answer is written into the return struct ([`reply`]) unless it is there already ([`ready`]).
 //! The API versions ([`version`]) only say which calls exist where and how a few members look.
 
 pub mod arguments;
 pub mod http;
 pub mod methods;
+pub mod ready;
 pub mod reply;
 pub mod tls;
 pub mod version;
@@ -19,6 +20,7 @@ use credentials::Identity;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ready::Ready;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +59,12 @@ impl Face {
     /// A face for `aggregate` with this server configuration of TLS.
     #[must_use]
     pub fn new(aggregate: Arc<Aggregate>, tls: Arc<rustls::ServerConfig>, limits: Limits) -> Self {
-        Self { aggregate, acceptor: TlsAcceptor::from(tls), limits, large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)) }
+        Self {
+            aggregate,
+            acceptor: TlsAcceptor::from(tls),
+            limits,
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+        }
     }
 
     /// Serves until `stop` turns true, then lets requests under way finish.
@@ -167,7 +174,8 @@ impl Face {
             return http::method_not_allowed();
         }
         let zipped = http::accepts_gzip(request.headers());
-        let body = match http::body(request, self.limits.body, self.limits.request, &self.large_bodies).await {
+        let body = match http::body(request, self.limits.body, self.limits.request, &self.large_bodies).await
+        {
             Ok(body) => body,
             Err(refusal) => return refusal.into_response(),
         };

@@ -5,7 +5,7 @@
 //! mapped to the errors that make rustls send them.
 
 use chrono::{DateTime, Utc};
-use credentials::{Certificate, ChainError, Identity, TrustRoots};
+use credentials::{ChainError, Identity, TrustRoots};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::pem::PemObject;
@@ -88,7 +88,7 @@ pub fn identity(
     chain: &[CertificateDer<'_>],
     now: DateTime<Utc>,
 ) -> Result<Identity, ClientRefusal> {
-    let chain = chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+    let chain = chain.iter().map(|der| roots.certificate(der)).collect::<Result<Vec<_>, _>>()?;
     Ok(roots.verify_chain(&chain, now)?)
 }
 
