@@ -32,6 +32,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What every GENI URN starts with (compared without regard to case).
 const PREFIX: &str = "urn:publicid:IDN+";
@@ -106,8 +107,9 @@ pub enum UrnError {
 /// and their names agree: without regard to case for slices and users, exactly for everything else.
 #[derive(Clone)]
 pub struct Urn {
-    text: String,
-    key: String,
+    /// Shared, since slices are handed around whole; most often the key is the very text.
+    text: Arc<str>,
+    key: Arc<str>,
     /// Byte range of the authority in `text`.
     authority: (usize, usize),
     /// Byte range of the type in `text`.
@@ -152,9 +154,10 @@ impl Urn {
             _ => name.to_owned(),
         };
         let key = format!("{PREFIX}{}+{kind}+{folded}", authority.to_ascii_lowercase());
+        let whole: Arc<str> = text.into();
         Ok(Self {
-            text: text.to_owned(),
-            key,
+            key: if key == text { Arc::clone(&whole) } else { key.into() },
+            text: whole,
             authority: (PREFIX.len(), authority_end),
             kind: (authority_end + 1, kind_end),
         })
@@ -169,7 +172,7 @@ impl Urn {
         if urn.kind() != Kind::Slice {
             return Err(urn.wrong_kind("slice"));
         }
-        slice_name(urn.name()).map_err(|source| UrnError::Name { urn: urn.text.clone(), source })?;
+        slice_name(urn.name()).map_err(|source| UrnError::Name { urn: urn.text.to_string(), source })?;
         Ok(urn)
     }
 
@@ -228,7 +231,7 @@ impl Urn {
     /// The error that says this URN is of another type than `wanted`.
     #[must_use]
     pub fn wrong_kind(&self, wanted: &'static str) -> UrnError {
-        UrnError::WrongKind { urn: self.text.clone(), found: self.kind_str().to_owned(), wanted }
+        UrnError::WrongKind { urn: self.text.to_string(), found: self.kind_str().to_owned(), wanted }
     }
 
     /// Whether this names the aggregate manager of `authority`: both the `am` and the older `cm`
