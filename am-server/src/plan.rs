@@ -128,15 +128,26 @@ impl Change {
     /// draft, change set C, state guarantees).
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
-        self.modifications
-            .iter()
-            .map(|(modify, cost)| match (modify, cost) {
-                (Modify::Replace | Modify::Rebuild, _) => Guarantee::None,
-                (Modify::Resize | Modify::SetUserData, Disruption::None) => Guarantee::DynamicState,
-                (Modify::Resize | Modify::SetUserData, _) => Guarantee::PersistentState,
-            })
-            .min()
-            .unwrap_or(Guarantee::NoDisruption)
+        self.modifications.iter().map(preserved).min().unwrap_or(Guarantee::NoDisruption)
+    }
+
+    /// The change, if carrying it out keeps the promise. New user data that a cloud takes without disturbing the
+    /// instance may always be handed over: a running one then simply is not rebooted for it.
+    fn within(self, promised: Guarantee, running: bool) -> Option<Self> {
+        let quiet = |(modify, cost): &(Modify, Disruption)| {
+            *modify == Modify::SetUserData
+                && (!running || matches!(cost, Disruption::None | Disruption::NextBoot))
+        };
+        self.modifications.iter().all(|it| quiet(it) || preserved(it) >= promised).then_some(self)
+    }
+}
+
+/// What one modification preserves of a running instance.
+fn preserved((modify, cost): &(Modify, Disruption)) -> Guarantee {
+    match (modify, cost) {
+        (Modify::Replace | Modify::Rebuild, _) => Guarantee::None,
+        (Modify::Resize | Modify::SetUserData, Disruption::None) => Guarantee::DynamicState,
+        (Modify::Resize | Modify::SetUserData, _) => Guarantee::PersistentState,
     }
 }
 
@@ -147,11 +158,13 @@ pub enum Next {
     Create,
     /// Take this action on it.
     Act(InstanceAction),
-    /// Change it; it has to be rebooted afterwards for the change to take hold, if so said.
+    /// Change it.
     Modify {
         /// What.
         modify: Modify,
-        /// Whether a reboot has to follow.
+        /// Whether it boots in the course of that.
+        boots: bool,
+        /// Whether a reboot has to follow for the change to take hold.
         then_reboot: bool,
     },
     /// It moves by itself: look again later.
@@ -171,12 +184,17 @@ pub struct Wanted<'a> {
     pub power: Power,
     /// Whether it shall be restarted once.
     pub restart: bool,
-    /// Whether it may be rebooted for a change of its user data; false where Update promised that its dynamic state
-    /// stays.
-    pub may_reboot: bool,
+    /// What of it has to survive: what Update promised. Accounts that came with Provision and would break it wait for
+    /// the next time the instance is not running anyway.
+    pub promised: Guarantee,
+    /// Whether it is to be destroyed and made anew if it has failed.
+    pub anew: bool,
 }
 
 /// The next step for an instance that was built as `built` and is now as the driver shows it.
+///
+/// Asked again after every step, with `built` brought up to date, it leads to [`Next::Settled`] or
+/// [`Next::Stuck`], and on the way does nothing to the instance that `wanted.promised` excludes.
 #[must_use]
 pub fn next(
     instance: Option<&Instance>,
@@ -187,29 +205,53 @@ pub fn next(
 ) -> Next {
     let Some(instance) = instance else { return Next::Create };
     let at = &instance.state;
-    if *at == InstanceState::Failed {
-        return Next::Stuck(format!("instance {} failed", instance.id));
-    }
     let toward = |goal: &InstanceState| match machine.step(at, goal) {
         Way::Done => Next::Settled,
         Way::Act(action) => Next::Act(action),
         Way::Wait => Next::Wait,
         Way::Impossible => Next::Stuck(format!("instance {} is {at} and cannot become {goal}", instance.id)),
     };
+    if *at == InstanceState::Failed {
+        if wanted.anew {
+            return toward(&InstanceState::Finish);
+        }
+        return Next::Stuck(format!("instance {} failed", instance.id));
+    }
     let running = *at == InstanceState::Running;
     let at_rest = running || *at == InstanceState::Stopped;
-    if let Some((modify, cost)) =
-        Change::plan(built, wanted.target, capabilities).modifications.first().copied()
-    {
+    // What does not run, or was asked to restart, has no dynamic state to lose.
+    let promised = if running && !wanted.restart {
+        wanted.promised
+    } else {
+        wanted.promised.min(Guarantee::PersistentState)
+    };
+    let change = match Change::plan(built, wanted.target, capabilities).within(promised, running) {
+        Some(change) => change,
+        None => {
+            let without_accounts = Built { user_data: built.user_data.clone(), ..wanted.target.clone() };
+            let change = Change::plan(built, &without_accounts, capabilities);
+            match change.within(promised, running) {
+                Some(change) => change,
+                None => {
+                    return Next::Stuck(format!(
+                        "instance {}: the change that is left to do would break the promise {} that Update gave; Update and Provision it again",
+                        instance.id,
+                        promised.as_str()
+                    ));
+                }
+            }
+        }
+    };
+    if let Some((modify, cost)) = change.modifications.first().copied() {
         return match (modify, cost) {
             (Modify::Replace, _) => toward(&InstanceState::Finish),
             _ if !at_rest => Next::Wait,
             (_, Disruption::MustBeStopped) if running => toward(&InstanceState::Stopped),
             (modify, cost) => {
-                let reboot = cost == Disruption::NextBoot
-                    && running
-                    && (wanted.may_reboot || modify != Modify::SetUserData);
-                Next::Modify { modify, then_reboot: reboot }
+                let then_reboot =
+                    cost == Disruption::NextBoot && running && promised < Guarantee::DynamicState;
+                let boots = running && (cost == Disruption::Reboots || modify == Modify::Rebuild);
+                Next::Modify { modify, boots, then_reboot }
             }
         };
     }
@@ -223,129 +265,4 @@ pub fn next(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use InstanceAction::{Create, Destroy, Reboot, Start, Stop};
-    use InstanceState::{Finish, Pending, Running, Stopped, Stopping};
-
-    fn built(realm: &str, image: &str, profile: &str, user_data: &str) -> Built {
-        Built {
-            driver: "lab".to_owned(),
-            realm: realm.to_owned(),
-            image: image.to_owned(),
-            profile: profile.to_owned(),
-            user_data: user_data.to_owned(),
-        }
-    }
-
-    fn capabilities(verbs: &[Verb], resize: Disruption) -> Capabilities {
-        let mut all = Capabilities::new(
-            verbs.iter().map(|verb| drivers::Operation::new(Collection::Instances, *verb)),
-            [],
-        );
-        all.costs.resize = resize;
-        all.costs.set_user_data = Disruption::NextBoot;
-        all
-    }
-
-    const EVERYTHING: [Verb; 3] = [Verb::Resize, Verb::SetUserData, Verb::Rebuild];
-
-    fn machine() -> StateMachine {
-        StateMachine::new([
-            (InstanceState::Start, Some(Create), Pending),
-            (Pending, None, Stopped),
-            (Stopped, Some(Start), Running),
-            (Running, Some(Reboot), Running),
-            (Running, Some(Stop), Stopping),
-            (Stopping, None, Stopped),
-            (Stopped, Some(Destroy), Finish),
-        ])
-    }
-
-    fn instance(state: InstanceState) -> Instance {
-        Instance {
-            id: "i1".to_owned(),
-            name: "n".to_owned(),
-            owner_id: String::new(),
-            image_id: "a".to_owned(),
-            realm_id: "r".to_owned(),
-            hardware_profile: drivers::ProfileChoice { id: "p".to_owned(), values: Default::default() },
-            state,
-            actions: Vec::new(),
-            can_create_image: false,
-            public_addresses: Vec::new(),
-            private_addresses: Vec::new(),
-            keyname: None,
-            user_data: None,
-            launch_time: None,
-            firewalls: Vec::new(),
-            storage_volumes: Vec::new(),
-            network_interfaces: Vec::new(),
-            boot_count: None,
-            disk_id: None,
-        }
-    }
-
-    #[test]
-    fn guarantees_say_what_survives() {
-        let old = built("r", "a", "p", "u");
-        let all = capabilities(&EVERYTHING, Disruption::None);
-        let guarantee =
-            |new: &Built, capabilities: &Capabilities| Change::plan(&old, new, capabilities).guarantee();
-        assert_eq!(guarantee(&old, &all), Guarantee::NoDisruption);
-        assert_eq!(guarantee(&built("r", "a", "q", "u"), &all), Guarantee::DynamicState);
-        assert_eq!(guarantee(&built("r", "a", "q", "v"), &all), Guarantee::PersistentState);
-        assert_eq!(guarantee(&built("r", "b", "q", "u"), &all), Guarantee::None);
-        assert_eq!(guarantee(&built("s", "a", "p", "u"), &all), Guarantee::None);
-        assert_eq!(
-            guarantee(&built("r", "a", "q", "u"), &capabilities(&[], Disruption::None)),
-            Guarantee::None
-        );
-    }
-
-    #[test]
-    fn a_resize_that_needs_a_stop_gets_one() {
-        let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "q", "u"));
-        let can = capabilities(&EVERYTHING, Disruption::MustBeStopped);
-        let wanted = Wanted { target: &new, power: Power::Running, restart: false, may_reboot: true };
-        let step = |state, built: &Built| next(Some(&instance(state)), built, &wanted, &can, &machine());
-        assert_eq!(step(Running, &old), Next::Act(Stop));
-        assert_eq!(step(Stopping, &old), Next::Wait);
-        assert_eq!(step(Stopped, &old), Next::Modify { modify: Modify::Resize, then_reboot: false });
-        assert_eq!(step(Stopped, &new), Next::Act(Start));
-        assert_eq!(step(Running, &new), Next::Settled);
-    }
-
-    #[test]
-    fn a_replacement_goes_through_destroy_and_create() {
-        let (old, new) = (built("r", "a", "p", "u"), built("s", "a", "p", "u"));
-        let can = capabilities(&EVERYTHING, Disruption::None);
-        let wanted = Wanted { target: &new, power: Power::Stopped, restart: false, may_reboot: true };
-        let step = |state| next(Some(&instance(state)), &old, &wanted, &can, &machine());
-        assert_eq!(step(Running), Next::Act(Stop));
-        assert_eq!(step(Stopped), Next::Act(Destroy));
-        assert_eq!(next(None, &old, &wanted, &can, &machine()), Next::Create);
-    }
-
-    #[test]
-    fn user_data_never_reboots_what_was_promised_to_go_on() {
-        let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "p", "v"));
-        let can = capabilities(&EVERYTHING, Disruption::None);
-        for may_reboot in [true, false] {
-            let wanted = Wanted { target: &new, power: Power::Running, restart: false, may_reboot };
-            let step = next(Some(&instance(Running)), &old, &wanted, &can, &machine());
-            assert_eq!(step, Next::Modify { modify: Modify::SetUserData, then_reboot: may_reboot });
-        }
-    }
-
-    #[test]
-    fn a_restart_is_for_what_runs() {
-        let same = built("r", "a", "p", "u");
-        let can = capabilities(&EVERYTHING, Disruption::None);
-        let wanted = |power| Wanted { target: &same, power, restart: true, may_reboot: true };
-        let step = |state, power| next(Some(&instance(state)), &same, &wanted(power), &can, &machine());
-        assert_eq!(step(Running, Power::Running), Next::Act(Reboot));
-        assert_eq!(step(Stopped, Power::Stopped), Next::Settled);
-        assert_eq!(step(Stopped, Power::Running), Next::Act(Start));
-    }
-}
+mod tests;

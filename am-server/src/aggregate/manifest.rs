@@ -33,7 +33,13 @@ impl InstanceDetail {
     /// The detail of a stored instance; None for a link's, or when nothing was built yet.
     #[must_use]
     pub fn of(sliver: &Sliver) -> Option<Self> {
-        sliver.instance.as_ref().and_then(|instance| Self::deserialize(&instance.detail).ok())
+        sliver.instance.as_ref().and_then(|instance| Self::read(&instance.detail))
+    }
+
+    /// Reads a stored detail; None for a link's, or when nothing was built yet.
+    #[must_use]
+    pub fn read(detail: &serde_json::Value) -> Option<Self> {
+        Self::deserialize(detail).ok()
     }
 }
 

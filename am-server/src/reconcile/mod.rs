@@ -19,8 +19,8 @@ use chrono::{DateTime, Utc};
 use drivers::{DriverError, Instance as Machine, InstanceAction, InstanceState, Step as Way};
 use sha2::{Digest, Sha256};
 use state::{
-    AllocationStatus, DepartedSliver, Event, Goal, Instance, Observe, Phase, Power, ResourceKind, Sighting,
-    Sliver, StoreError,
+    AllocationStatus, DepartedSliver, Event, Goal, Instance, Observe, Operational, Phase, Power,
+    ResourceKind, Sighting, Sliver, StoreError,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -232,7 +232,7 @@ impl Reconciler {
 
     /// Takes the next step to clear one departed sliver away; whether nothing is left of it.
     async fn clear(&self, departed: &DepartedSliver) -> bool {
-        let driver = match Grant::of(&departed.configuration) {
+        let granted = match Grant::of(&departed.configuration) {
             Ok(Grant::Link(_)) => return true,
             Ok(Grant::Node(grant)) => grant.driver.clone(),
             Err(error) => {
@@ -240,8 +240,20 @@ impl Reconciler {
                 return false;
             }
         };
+        // A sliver that went in the middle of a move to another driver may have an instance at either.
+        let noted = departed.instance.as_ref().and_then(|instance| InstanceDetail::read(&instance.detail));
+        let elsewhere = noted.map(|noted| noted.built.driver).filter(|driver| *driver != granted);
+        let mut cleared = true;
+        for driver in std::iter::once(granted).chain(elsewhere) {
+            cleared &= self.clear_at(departed, &driver).await;
+        }
+        cleared
+    }
+
+    /// Takes the next step to clear one departed sliver away from one driver; whether nothing is left of it there.
+    async fn clear_at(&self, departed: &DepartedSliver, driver: &str) -> bool {
         let inventory = self.aggregate.inventory();
-        let Some(cloud) = inventory.cloud(&driver) else {
+        let Some(cloud) = inventory.cloud(driver) else {
             warn!(sliver = %departed.sliver, driver, "its driver is not configured any more: its instance stays");
             return false;
         };
@@ -327,10 +339,10 @@ impl Reconciler {
         for entry in roster {
             if entry.resource == ResourceKind::Node
                 && entry.status != AllocationStatus::Allocated
-                && entry.operational.is_final()
+                && matches!(entry.operational, Operational::Ready | Operational::NotReady)
             {
                 let token = self.token(&entry.sliver);
-                let running = entry.operational == state::Operational::Ready;
+                let running = entry.operational == Operational::Ready;
                 // Only a driver that answered can tell that an instance is not there.
                 if !present.values().any(|names| names.contains(&(token.as_str(), running))) {
                     suspects.entry(entry.slice).or_default().insert(entry.sliver);

@@ -6,7 +6,8 @@ use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
 use crate::plan::{self, Built, Modify, Next, Wanted};
 use drivers::{
-    CreateInstance, DriverError, Instance as Machine, InstanceAction, InstanceState, ProfileChoice,
+    Capabilities, CreateInstance, Disruption, DriverError, Instance as Machine, InstanceAction,
+    InstanceState, ProfileChoice,
 };
 use rspec::{Guarantee, Node};
 use state::{Configuration, Instance, Phase, Power, Revision, Sighting, Sliver};
@@ -108,6 +109,8 @@ impl Reconciler {
         };
         let machine = match self.find(sliver, cloud).await? {
             Ok(machine) => machine,
+            // A sliver that is as it should be has nothing to wait for.
+            Err(_) if sliver.is_settled() => return None,
             Err(error) => return Some(job.refused(error)),
         };
         Some(self.step(&job, machine).await)
@@ -152,27 +155,33 @@ impl Reconciler {
 
     async fn step(&self, job: &Job<'_>, machine: Option<Machine>) -> Sighting {
         let done = job.done();
-        let was_there = job.noted.as_ref().is_some_and(|noted| noted.built == *job.target);
-        if machine.is_none() && was_there && done.configuration == job.revision.configuration {
+        let in_place = job.noted.is_some() && done.configuration == job.revision.configuration;
+        if machine.is_none() && in_place {
             return job.failed(format!(
                 "its instance vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
                 crate::time::format(self.now())
             ));
         }
-        // One that was created although no answer came is taken for what it says it is.
+        let driver = &job.cloud.driver;
         let built = match (&job.noted, &machine) {
-            (Some(noted), _) => noted.built.clone(),
-            (None, Some(machine)) => as_found(job, machine),
-            (None, None) => job.target.clone(),
+            (Some(noted), Some(machine)) if noted.id == machine.id => {
+                already_done(noted.built.clone(), machine, job.target, driver.capabilities())
+            }
+            // One that was created although no answer came is taken for what it says it is.
+            (_, Some(machine)) => as_found(job, machine),
+            (_, None) => job.target.clone(),
         };
-        let reboot_due = job.noted.as_ref().is_some_and(|noted| noted.reboot_due);
+        // What does not run learns at its next boot all there is to know.
+        let runs = machine.as_ref().is_some_and(|machine| machine.state == InstanceState::Running);
+        let reboot_due = runs && job.noted.as_ref().is_some_and(|noted| noted.reboot_due);
+        let has_failed = job.sliver.instance.as_ref().is_some_and(|it| it.phase == Phase::Failed);
         let wanted = Wanted {
             target: job.target,
             power: job.power,
             restart: reboot_due || (done.configuration > 0 && done.restarts != job.revision.restarts),
-            may_reboot: job.grant.preserve.is_none_or(|promised| promised < Guarantee::DynamicState),
+            promised: job.grant.preserve.unwrap_or(Guarantee::None),
+            anew: has_failed && !in_place,
         };
-        let driver = &job.cloud.driver;
         let next =
             plan::next(machine.as_ref(), &built, &wanted, driver.capabilities(), driver.instance_states());
         let noted = |machine: &Machine, built: Built, reboot_due| InstanceDetail {
@@ -210,14 +219,15 @@ impl Reconciler {
                     }
                 }
             }
-            (Next::Modify { modify, then_reboot }, Some(machine)) => {
+            (Next::Modify { modify, boots, then_reboot }, Some(machine)) => {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
                 match self.modify(job, &machine, modify).await {
                     None => job.waiting("waiting for the cloud, which failed before".to_owned()),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let built = modified(&built, job.target, modify);
-                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due || then_reboot))
+                        let reboot_due = (reboot_due && !boots) || then_reboot;
+                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due))
                     }
                 }
             }
@@ -289,6 +299,21 @@ fn as_found(job: &Job<'_>, machine: &Machine) -> Built {
         ..job.grant.clone()
     };
     Built::of(&grant, user_data)
+}
+
+/// What a noted instance is built as, with what was done to it without the answer being noted: a modification that
+/// the cloud shows as done is not asked for again. User data, and what only a boot makes real, are: a reboot has to
+/// follow those.
+fn already_done(noted: Built, machine: &Machine, target: &Built, capabilities: &Capabilities) -> Built {
+    let resized = machine.hardware_profile.id == target.profile
+        && capabilities.costs.resize != Disruption::NextBoot
+        && machine.hardware_profile.values.is_empty();
+    let rebuilt = machine.image_id == target.image;
+    Built {
+        profile: if resized { target.profile.clone() } else { noted.profile },
+        image: if rebuilt { target.image.clone() } else { noted.image },
+        ..noted
+    }
 }
 
 /// What an instance is built as after one modification.

@@ -12,8 +12,8 @@ use crate::plan::{Built, Change};
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
 use state::{
-    Call, Claim, Configuration, Ledger, NewSliver, Phase, Proposal, Refusal, ResourceKind, Selection,
-    Slice, Sliver, View,
+    Call, Claim, Configuration, Ledger, NewSliver, Phase, Proposal, Refusal, ResourceKind, Selection, Slice,
+    Sliver, View,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use urn::Urn;

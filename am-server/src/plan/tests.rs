@@ -1,0 +1,212 @@
+mod walk;
+
+use super::*;
+use InstanceAction::{Create, Destroy, Reboot, Start, Stop};
+use InstanceState::{Finish, Pending, Running, Stopped, Stopping};
+
+fn built(realm: &str, image: &str, profile: &str, user_data: &str) -> Built {
+    Built {
+        driver: "lab".to_owned(),
+        realm: realm.to_owned(),
+        image: image.to_owned(),
+        profile: profile.to_owned(),
+        user_data: user_data.to_owned(),
+    }
+}
+
+fn capabilities(verbs: &[Verb], resize: Disruption) -> Capabilities {
+    let mut all =
+        Capabilities::new(verbs.iter().map(|verb| drivers::Operation::new(Collection::Instances, *verb)), []);
+    all.costs.resize = resize;
+    all.costs.set_user_data = Disruption::NextBoot;
+    all
+}
+
+const EVERYTHING: [Verb; 3] = [Verb::Resize, Verb::SetUserData, Verb::Rebuild];
+
+fn machine() -> StateMachine {
+    StateMachine::new([
+        (InstanceState::Start, Some(Create), Pending),
+        (Pending, None, Stopped),
+        (Stopped, Some(Start), Running),
+        (Running, Some(Reboot), Running),
+        (Running, Some(Stop), Stopping),
+        (Stopping, None, Stopped),
+        (Stopped, Some(Destroy), Finish),
+    ])
+}
+
+fn instance(state: InstanceState) -> Instance {
+    Instance {
+        id: "i1".to_owned(),
+        name: "n".to_owned(),
+        owner_id: String::new(),
+        image_id: "a".to_owned(),
+        realm_id: "r".to_owned(),
+        hardware_profile: drivers::ProfileChoice { id: "p".to_owned(), values: Default::default() },
+        state,
+        actions: Vec::new(),
+        can_create_image: false,
+        public_addresses: Vec::new(),
+        private_addresses: Vec::new(),
+        keyname: None,
+        user_data: None,
+        launch_time: None,
+        firewalls: Vec::new(),
+        storage_volumes: Vec::new(),
+        network_interfaces: Vec::new(),
+        boot_count: None,
+        disk_id: None,
+    }
+}
+
+#[test]
+fn guarantees_say_what_survives() {
+    let old = built("r", "a", "p", "u");
+    let all = capabilities(&EVERYTHING, Disruption::None);
+    let guarantee =
+        |new: &Built, capabilities: &Capabilities| Change::plan(&old, new, capabilities).guarantee();
+    assert_eq!(guarantee(&old, &all), Guarantee::NoDisruption);
+    assert_eq!(guarantee(&built("r", "a", "q", "u"), &all), Guarantee::DynamicState);
+    assert_eq!(guarantee(&built("r", "a", "q", "v"), &all), Guarantee::PersistentState);
+    assert_eq!(guarantee(&built("r", "b", "q", "u"), &all), Guarantee::None);
+    assert_eq!(guarantee(&built("s", "a", "p", "u"), &all), Guarantee::None);
+    assert_eq!(guarantee(&built("r", "a", "q", "u"), &capabilities(&[], Disruption::None)), Guarantee::None);
+}
+
+#[test]
+fn a_resize_that_needs_a_stop_gets_one() {
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "q", "u"));
+    let can = capabilities(&EVERYTHING, Disruption::MustBeStopped);
+    let wanted = Wanted {
+        target: &new,
+        power: Power::Running,
+        restart: false,
+        promised: Guarantee::None,
+        anew: false,
+    };
+    let step = |state, built: &Built| next(Some(&instance(state)), built, &wanted, &can, &machine());
+    assert_eq!(step(Running, &old), Next::Act(Stop));
+    assert_eq!(step(Stopping, &old), Next::Wait);
+    assert_eq!(
+        step(Stopped, &old),
+        Next::Modify { modify: Modify::Resize, boots: false, then_reboot: false }
+    );
+    assert_eq!(step(Stopped, &new), Next::Act(Start));
+    assert_eq!(step(Running, &new), Next::Settled);
+}
+
+#[test]
+fn a_replacement_goes_through_destroy_and_create() {
+    let (old, new) = (built("r", "a", "p", "u"), built("s", "a", "p", "u"));
+    let can = capabilities(&EVERYTHING, Disruption::None);
+    let wanted = Wanted {
+        target: &new,
+        power: Power::Stopped,
+        restart: false,
+        promised: Guarantee::None,
+        anew: false,
+    };
+    let step = |state| next(Some(&instance(state)), &old, &wanted, &can, &machine());
+    assert_eq!(step(Running), Next::Act(Stop));
+    assert_eq!(step(Stopped), Next::Act(Destroy));
+    assert_eq!(next(None, &old, &wanted, &can, &machine()), Next::Create);
+}
+
+#[test]
+fn user_data_never_reboots_what_was_promised_to_go_on() {
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "p", "v"));
+    let can = capabilities(&EVERYTHING, Disruption::None);
+    for (promised, may_reboot) in [
+        (Guarantee::PersistentState, true),
+        (Guarantee::DynamicState, false),
+        (Guarantee::NoDisruption, false),
+    ] {
+        let wanted = Wanted { target: &new, power: Power::Running, restart: false, promised, anew: false };
+        let step = next(Some(&instance(Running)), &old, &wanted, &can, &machine());
+        assert_eq!(step, Next::Modify { modify: Modify::SetUserData, boots: false, then_reboot: may_reboot });
+    }
+}
+
+#[test]
+fn a_restart_is_for_what_runs() {
+    let same = built("r", "a", "p", "u");
+    let can = capabilities(&EVERYTHING, Disruption::None);
+    let wanted =
+        |power| Wanted { target: &same, power, restart: true, promised: Guarantee::None, anew: false };
+    let step = |state, power| next(Some(&instance(state)), &same, &wanted(power), &can, &machine());
+    assert_eq!(step(Running, Power::Running), Next::Act(Reboot));
+    assert_eq!(step(Stopped, Power::Stopped), Next::Settled);
+    assert_eq!(step(Stopped, Power::Running), Next::Act(Start));
+}
+
+#[test]
+fn accounts_never_break_a_promise() {
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "p", "v"));
+    let mut can = capabilities(&EVERYTHING, Disruption::None);
+    for cost in [Disruption::Reboots, Disruption::MustBeStopped] {
+        can.costs.set_user_data = cost;
+        let wanted = Wanted {
+            target: &new,
+            power: Power::Running,
+            restart: false,
+            promised: Guarantee::DynamicState,
+            anew: false,
+        };
+        let step = |state, wanted: &Wanted<'_>| next(Some(&instance(state)), &old, wanted, &can, &machine());
+        // They wait, until the instance does not run or is restarted for another reason.
+        assert_eq!(step(Running, &wanted), Next::Settled);
+        let set = |boots| Next::Modify { modify: Modify::SetUserData, boots, then_reboot: false };
+        assert_eq!(step(Stopped, &wanted), set(false));
+        let restarting = Wanted { restart: true, ..wanted };
+        let expected = if cost == Disruption::Reboots { set(true) } else { Next::Act(Stop) };
+        assert_eq!(step(Running, &restarting), expected);
+    }
+    // A driver that cannot do it at all would have to replace the instance: never.
+    let cannot = capabilities(&[], Disruption::None);
+    let wanted = Wanted {
+        target: &new,
+        power: Power::Running,
+        restart: false,
+        promised: Guarantee::PersistentState,
+        anew: false,
+    };
+    assert_eq!(next(Some(&instance(Running)), &old, &wanted, &cannot, &machine()), Next::Settled);
+}
+
+#[test]
+fn a_change_that_was_not_promised_is_not_made() {
+    // The operator took the ability to resize away between Update and Provision.
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "q", "u"));
+    let cannot = capabilities(&[], Disruption::None);
+    let wanted = Wanted {
+        target: &new,
+        power: Power::Running,
+        restart: false,
+        promised: Guarantee::PersistentState,
+        anew: false,
+    };
+    let step = next(Some(&instance(Running)), &old, &wanted, &cannot, &machine());
+    assert!(matches!(&step, Next::Stuck(why) if why.contains("geni_persistent_state")), "{step:?}");
+}
+
+#[test]
+fn what_failed_is_made_anew_only_when_asked() {
+    let same = built("r", "a", "p", "u");
+    let can = capabilities(&EVERYTHING, Disruption::None);
+    let machine = StateMachine::new([
+        (InstanceState::Start, Some(Create), Pending),
+        (Pending, None, Running),
+        (Pending, None, InstanceState::Failed),
+        (InstanceState::Failed, Some(Destroy), Finish),
+    ]);
+    for (anew, expected) in [(true, Some(Destroy)), (false, None)] {
+        let wanted =
+            Wanted { target: &same, power: Power::Running, restart: false, promised: Guarantee::None, anew };
+        match (next(Some(&instance(InstanceState::Failed)), &same, &wanted, &can, &machine), expected) {
+            (Next::Act(action), Some(expected)) => assert_eq!(action, expected),
+            (Next::Stuck(why), None) => assert!(why.contains("failed")),
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+}
