@@ -123,6 +123,7 @@ async fn collect(
 ) -> Result<Bytes, BodyRefusal> {
     let announced = hyper::body::Body::size_hint(&body).upper();
     if announced.is_some_and(|length| length > limit as u64) {
+        discard(body);
         return Err(BodyRefusal::TooLarge(limit));
     }
     let mut collected = BytesMut::new();
@@ -130,6 +131,7 @@ async fn collect(
         let Ok(data) = frame.map_err(|_| BodyRefusal::Broken)?.into_data() else { continue };
         let length = collected.len() + data.len();
         if length > limit {
+            discard(body);
             return Err(BodyRefusal::TooLarge(limit));
         }
         if length > LARGE && place.is_none() {
@@ -141,6 +143,24 @@ async fn collect(
         collected.extend_from_slice(&data);
     }
     Ok(collected.freeze())
+}
+
+/// How much of a refused body is still read, and for how long.
+const DISCARDED: usize = 64 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// Goes on reading a body that is refused, and forgets it. A client that sends its whole request before it reads
+/// would otherwise find the connection broken, and never see the answer that says why.
+fn discard(mut body: Incoming) {
+    tokio::spawn(tokio::time::timeout(DISCARDING, async move {
+        let mut left = DISCARDED;
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                break;
+            }
+        }
+    }));
 }
 
 /// Whether the client takes gzip.

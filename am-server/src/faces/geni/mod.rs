@@ -53,6 +53,7 @@ pub struct Face {
     limits: Limits,
     /// Places for large request bodies in memory.
     large_bodies: Arc<Semaphore>,
+    ready: Ready,
 }
 
 impl Face {
@@ -64,6 +65,7 @@ impl Face {
             acceptor: TlsAcceptor::from(tls),
             limits,
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+            ready: Ready::default(),
         }
     }
 
@@ -180,8 +182,13 @@ impl Face {
             Err(refusal) => return refusal.into_response(),
         };
         let caller = Caller::new(identity, peer);
-        let answer = methods::answer(&self.aggregate, version, caller, body.bytes.clone()).await;
+        let answer = methods::answer(&self.aggregate, &self.ready, version, caller, body.bytes.clone()).await;
         drop(body);
-        http::xml(answer, zipped)
+        if zipped && answer.len() > methods::LARGE && answer.wants_zipping() {
+            let document = Arc::clone(&answer);
+            // Compressed here or, should that fail, when it is sent.
+            let _ = tokio::task::spawn_blocking(move || document.zipped()).await;
+        }
+        http::xml(&answer, zipped)
     }
 }

@@ -45,12 +45,11 @@ impl Fault {
 /// [`Fault`] when the bytes are not one.
 pub fn decode(body: &[u8]) -> Result<(String, Vec<Value>), Fault> {
     let text = std::str::from_utf8(body).map_err(|_| Fault::NotACall("it is not UTF-8"))?;
-    refuse_dtd(text)?;
-    let end = text.rfind("</methodCall>").ok_or(Fault::NotACall("there is no complete <methodCall>"))?;
-    let rest = text[end + "</methodCall>".len()..].trim();
-    if !(rest.is_empty() || rest.starts_with("<!--") && rest.ends_with("-->")) {
-        return Err(Fault::NotACall("there is something after </methodCall>"));
+    if text.bytes().any(|byte| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+        return Err(Fault::NotACall("it holds a character that XML does not allow"));
     }
+    refuse_dtd(text)?;
+    refuse_more(text)?;
     let call = MethodCall::from_xml(text).map_err(|_| {
         Fault::NotACall("it is not well-formed XML, or holds something XML-RPC does not know")
     })?;
@@ -67,6 +66,42 @@ fn refuse_dtd(text: &str) -> Result<(), Fault> {
             Ok(Event::Eof) => return Err(Fault::NotACall("it is empty")),
             Ok(_) => {}
             Err(_) => return Err(Fault::NotACall("it is not well-formed XML")),
+        }
+    }
+}
+
+/// Looks at everything after the root element.
+fn refuse_more(text: &str) -> Result<(), Fault> {
+    const END: &str = "</methodCall>";
+    let end = text.rfind(END).ok_or(Fault::NotACall("there is no complete <methodCall>"))? + END.len();
+    // The end tag is there once. If not, either there is a second document, or one stands in a CDATA section.
+    let end =
+        if text.find(END).is_some_and(|first| first + END.len() < end) { end_of_root(text)? } else { end };
+    let mut reader = quick_xml::Reader::from_str(&text[end..]);
+    loop {
+        match reader.read_event() {
+            Ok(Event::Eof) => return Ok(()),
+            Ok(Event::Comment(_) | Event::PI(_)) => {}
+            Ok(Event::Text(text)) if text.trim_ascii().is_empty() => {}
+            _ => return Err(Fault::NotACall("there is something after </methodCall>")),
+        }
+    }
+}
+
+/// Where the root element ends.
+fn end_of_root(text: &str) -> Result<usize, Fault> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    let mut depth = 0_usize;
+    loop {
+        match reader.read_event() {
+            Ok(Event::Start(_)) => depth += 1,
+            Ok(Event::End(_)) if depth == 1 => {
+                return usize::try_from(reader.buffer_position())
+                    .map_err(|_| Fault::NotACall("it is not well-formed XML"));
+            }
+            Ok(Event::End(_)) => depth = depth.saturating_sub(1),
+            Ok(Event::Eof) | Err(_) => return Err(Fault::NotACall("it is not well-formed XML")),
+            Ok(_) => {}
         }
     }
 }
@@ -240,6 +275,8 @@ mod tests {
         assert_eq!(name, "Status");
         assert_eq!(params, vec![Value::String("x".to_owned())]);
         assert!(decode(format!("{CALL}<!-- bye -->").as_bytes()).is_ok());
+        let quoting = CALL.replace("x</value>", "<![CDATA[</methodCall>]]></value>");
+        assert_eq!(decode(quoting.as_bytes()).unwrap().1, vec![Value::String("</methodCall>".to_owned())]);
     }
 
     #[test]
@@ -252,6 +289,8 @@ mod tests {
             "<methodCall></methodCall>",
             &CALL[..60],
             &format!("{CALL}junk"),
+            &format!("{CALL}{CALL}"),
+            &CALL.replace("x</value>", "\u{1}</value>"),
         ] {
             let fault = decode(bad.as_bytes()).unwrap_err();
             assert_eq!(fault.code(), -32700, "{bad}");
