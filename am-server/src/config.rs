@@ -4,6 +4,7 @@
 //! value is checked, so that one run of `am-server check` reports all that is wrong and not just the first
 //! thing.
 
+use crate::secrets::PasswordSource;
 use chrono::TimeDelta;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +33,8 @@ pub struct Config {
     pub drivers: Vec<DriverSection>,
     /// How often the reconciler looks at everything.
     pub reconcile: ReconcileSection,
+    /// The Deltacloud REST API over the same drivers; absent: it is not served.
+    pub deltacloud: Option<DeltacloudSection>,
 }
 
 /// `[aggregate]`.
@@ -179,12 +182,36 @@ impl Default for ReconcileSection {
     }
 }
 
+/// `[deltacloud]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeltacloudSection {
+    /// Address and port to listen on.
+    pub listen: SocketAddr,
+    /// Certificate chain, PEM. Without one the address must be one of this machine's own.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+    /// Who may use it.
+    pub users: Vec<UserSection>,
+}
+
+/// One of `[[deltacloud.users]]`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct UserSection {
+    /// The name the user logs in by.
+    pub name: String,
+    /// Where the password is kept.
+    #[serde(flatten)]
+    pub password: PasswordSource,
+}
+
 /// One `[[drivers]]` entry.
 #[derive(Debug, Clone, Deserialize)]
 pub struct DriverSection {
     /// Its name in URNs and logs: letters, digits, hyphens.
     pub name: String,
-    /// Which driver: `mock`.
+    /// Which driver: `mock` or `deltacloud`.
     pub kind: String,
     /// Whatever that driver is configured with.
     #[serde(flatten)]
@@ -244,11 +271,15 @@ impl Config {
         let reconcile: Option<ReconcileSection> = section(&mut table, "reconcile", &mut problems);
         let sliver_types: Option<BTreeMap<String, String>> =
             section(&mut table, "sliver_types", &mut problems);
+        let deltacloud: Option<DeltacloudSection> = table
+            .contains_key("deltacloud")
+            .then(|| section(&mut table, "deltacloud", &mut problems))
+            .flatten();
         let drivers = drivers(&mut table, &mut problems);
         for unknown in table.keys() {
             problems.push(format!(
-                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, sliver_types, reconcile \
-                 and drivers"
+                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, sliver_types, reconcile, \
+                 deltacloud and drivers"
             ));
         }
         let (
@@ -266,7 +297,9 @@ impl Config {
         for path in [&mut aggregate.database, &mut tls.certificate, &mut tls.key, &mut tls.trusted_roots] {
             *path = folder.join(&*path);
         }
-        let config = Self { aggregate, tls, limits, policy, sliver_types, links, drivers, reconcile };
+        let deltacloud = deltacloud.map(|section| section.within(folder));
+        let config =
+            Self { aggregate, tls, limits, policy, sliver_types, links, drivers, reconcile, deltacloud };
         config.check(&mut problems);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
@@ -333,6 +366,9 @@ impl Config {
                 problems.push(format!("reconcile.{name}: {seconds} is not between 0.01 and 86400"));
             }
         }
+        if let Some(section) = &self.deltacloud {
+            section.check(problems);
+        }
         if self.drivers.is_empty() {
             problems.push("no [[drivers]]: an aggregate needs at least one".to_owned());
         }
@@ -374,6 +410,41 @@ impl Config {
         match &self.aggregate.url {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None => format!("https://{}", self.aggregate.listen),
+        }
+    }
+}
+
+impl DeltacloudSection {
+    /// The same with paths that start from `folder`.
+    fn within(mut self, folder: &Path) -> Self {
+        let files = self.users.iter_mut().map(|user| &mut user.password.password_file);
+        for path in files.chain([&mut self.certificate, &mut self.key]).flatten() {
+            *path = folder.join(&*path);
+        }
+        self
+    }
+
+    fn check(&self, problems: &mut Vec<String>) {
+        if self.certificate.is_some() != self.key.is_some() {
+            problems.push("deltacloud: certificate and key go together".to_owned());
+        }
+        if self.certificate.is_none() && !self.listen.ip().is_loopback() {
+            problems.push(format!(
+                "deltacloud.listen: {} can be reached from other machines: give it a certificate and a key, or \
+                 listen on 127.0.0.1",
+                self.listen
+            ));
+        }
+        if self.users.is_empty() {
+            problems.push("deltacloud.users: without users nobody could use it".to_owned());
+        }
+        for user in &self.users {
+            if user.name.is_empty() || user.name.contains(':') || user.name.contains(char::is_control) {
+                problems.push(format!("deltacloud.users: {:?} cannot be a user's name", user.name));
+            }
+            if let Err(problem) = user.password.read(Path::new("")) {
+                problems.push(format!("deltacloud.users {}: {problem}", user.name));
+            }
         }
     }
 }

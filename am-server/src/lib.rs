@@ -12,5 +12,6 @@ pub mod development;
 pub mod faces;
 pub mod plan;
 pub mod reconcile;
+pub mod secrets;
 pub mod service;
 pub mod time;

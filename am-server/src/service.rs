@@ -2,7 +2,9 @@
 
 use crate::aggregate::inventory::Cloud;
 use crate::aggregate::{Aggregate, StartError};
-use crate::config::{Config, DriverSection};
+use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
+use crate::faces::deltacloud::auth::Users;
+use crate::faces::deltacloud::{self, ListenError};
 use crate::faces::geni::tls::{self, TlsSetupError};
 use crate::faces::geni::{Face, Limits};
 use crate::reconcile::Reconciler;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
 /// Why the service cannot start.
@@ -44,6 +47,9 @@ pub enum ServiceError {
         /// What is wrong.
         reason: String,
     },
+    /// The Deltacloud face.
+    #[error("deltacloud: {0}")]
+    Deltacloud(String),
     /// The drivers or the store at start-up.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -63,6 +69,7 @@ pub struct Service {
     face: Arc<Face>,
     listener: TcpListener,
     address: SocketAddr,
+    deltacloud: Option<(Arc<deltacloud::Face>, TcpListener)>,
 }
 
 impl Service {
@@ -88,16 +95,14 @@ impl Service {
             listener.local_addr().map_err(|source| ServiceError::Listen { address: asked, source })?;
         // Port 0 asks for any free port: what clients are told must be the one that was given.
         config.aggregate.listen = address;
-        let limits = Limits {
-            body: config.limits.body_bytes,
-            connections: config.limits.connections,
-            request: Duration::from_secs(config.limits.request_seconds),
-            idle: Duration::from_secs(config.limits.idle_seconds),
+        let limits = limits(&config.limits);
+        let deltacloud = match &config.deltacloud {
+            Some(section) => Some(deltacloud_face(section, clouds.clone(), limits).await?),
+            None => None,
         };
-        let aggregate =
-            Arc::new(Aggregate::start(config, verifier, store, clouds, clock).await?);
+        let aggregate = Arc::new(Aggregate::start(config, verifier, store, clouds, clock).await?);
         let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
-        Ok(Self { aggregate, face, listener, address })
+        Ok(Self { aggregate, face, listener, address, deltacloud })
     }
 
     /// Where it listens.
@@ -116,12 +121,56 @@ impl Service {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
         let reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        let deltacloud = self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, stop.clone())));
         self.face.serve(self.listener, stop).await;
+        if let Some(Err(error)) = match deltacloud {
+            Some(face) => Some(face.await),
+            None => None,
+        } {
+            tracing::error!(%error, "the Deltacloud face ended badly");
+        }
         if let Err(error) = reconciler.await {
             tracing::error!(%error, "the reconciler ended badly");
         }
         info!("stopped");
     }
+}
+
+/// The bounds of a face.
+#[must_use]
+pub fn limits(section: &LimitsSection) -> Limits {
+    Limits {
+        body: section.body_bytes,
+        connections: section.connections,
+        request: Duration::from_secs(section.request_seconds),
+        idle: Duration::from_secs(section.idle_seconds),
+    }
+}
+
+/// The Deltacloud face over these drivers, with its address taken.
+async fn deltacloud_face(
+    section: &DeltacloudSection,
+    clouds: Vec<Cloud>,
+    limits: Limits,
+) -> Result<(Arc<deltacloud::Face>, TcpListener), ServiceError> {
+    let failed = |reason: String| ServiceError::Deltacloud(reason);
+    let passwords = section
+        .users
+        .iter()
+        .map(|user| Ok((user.name.as_str(), user.password.read(Path::new(""))?)))
+        .collect::<Result<Vec<_>, String>>()
+        .map_err(failed)?;
+    let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
+    let tls = match (&section.certificate, &section.key) {
+        (Some(certificate), Some(key)) => Some(TlsAcceptor::from(deltacloud::server_config(certificate, key)?)),
+        _ => None,
+    };
+    let face = Arc::new(deltacloud::Face::new(clouds, users, limits, tls));
+    let listener = face.bind(section.listen).await.map_err(|error: ListenError| failed(error.to_string()))?;
+    if let Ok(address) = listener.local_addr() {
+        info!(url = face.url(address), "serving the Deltacloud API");
+    }
+    Ok((face, listener))
 }
 
 /// The trusted roots of a configuration.
@@ -192,6 +241,14 @@ pub fn driver_problems(section: &DriverSection) -> Vec<String> {
         },
         other => vec![here(format!("kind {other:?} is not known; there is mock"))],
     }
+}
+
+/// What is wrong with the Deltacloud face's certificate and key; the rest is checked when the file is read.
+#[must_use]
+pub fn deltacloud_problems(config: &Config) -> Option<String> {
+    let section = config.deltacloud.as_ref()?;
+    let (certificate, key) = (section.certificate.as_ref()?, section.key.as_ref()?);
+    deltacloud::server_config(certificate, key).err().map(|error| format!("deltacloud: {error}"))
 }
 
 /// Sliver types that stand for hardware profiles no driver has. Drivers that can only tell when they are asked are

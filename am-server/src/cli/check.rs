@@ -35,6 +35,7 @@ impl Check {
             problems.extend(service::driver_problems(section));
         }
         problems.extend(service::alias_problems(&config));
+        problems.extend(service::deltacloud_problems(&config));
         if problems.is_empty() {
             println!(
                 "{} is good: {} would serve {}",

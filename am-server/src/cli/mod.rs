@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod credential;
+mod deltacloud;
 mod demo;
 mod init;
 mod restore;
@@ -34,6 +35,8 @@ enum Command {
     Check(check::Check),
     /// Lift the shutdown of a slice; the service must not be running.
     Restore(restore::Restore),
+    /// Serve the Deltacloud REST API over one driver, without an aggregate.
+    Deltacloud(deltacloud::Deltacloud),
     /// Run the service and a first experiment against it, then keep serving.
     Demo(demo::Demo),
 }
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Restore(command) => command.run(),
+        Command::Deltacloud(command) => command.run(),
         Command::Demo(command) => command.run(),
     };
     match result {

@@ -42,7 +42,7 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Tells whoever started the service that it accepts connections.
-fn announce(url: &str) -> std::io::Result<()> {
+pub(super) fn announce(url: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready: {url}")?;
     out.flush()

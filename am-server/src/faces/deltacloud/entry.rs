@@ -112,9 +112,9 @@ pub(super) fn drivers(call: &Call<'_>, id: Option<&str>) -> Result<Reply, Refusa
         Element::new("driver")
             .attr("href", call.scene.links.to(&["drivers", name]))
             .attr("id", name)
-            .with(Element::leaf("name", name))
+            .with(Element::leaf("name", label(name)))
     };
-    let json = |name: &str| json!({ "name": name, "id": name });
+    let json = |name: &str| json!({ "name": label(name), "id": name });
     if id.is_some() && shown.is_empty() {
         return Err(Refusal::NoRoute);
     }
@@ -126,7 +126,7 @@ pub(super) fn drivers(call: &Call<'_>, id: Option<&str>) -> Result<Reply, Refusa
         (Format::Json, Some(id)) => Page::Json(json!({ "driver": json(id) })),
         // As the API has it: the list is a bare map from names.
         (Format::Json, None) => {
-            Page::Json(shown.into_iter().map(|n| (n.to_owned(), json!({ "name": n }))).collect())
+            Page::Json(shown.into_iter().map(|n| (n.to_owned(), json!({ "name": label(n) }))).collect())
         }
         (Format::Html, _) => {
             let all: Value = shown
@@ -137,6 +137,12 @@ pub(super) fn drivers(call: &Call<'_>, id: Option<&str>) -> Result<Reply, Refusa
         }
     };
     Ok(Reply::page(StatusCode::OK, page))
+}
+
+/// A driver's name as a title.
+fn label(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// `GET /api/instance_states`.

@@ -162,7 +162,9 @@ impl Face {
     {
         let path = Path::parse(&asked.path).ok_or(Refusal::NoRoute)?;
         match path.segments.split_first() {
-            Some((first, rest)) if first == "api" => asked.segments = rest.to_vec(),
+            Some((first, rest)) if first == "api" && rest.iter().all(|segment| !segment.is_empty()) => {
+                asked.segments = rest.to_vec();
+            }
             Some((first, [])) if first.is_empty() && asked.method == Method::GET => {
                 let page = html::page("Deltacloud API", "<p><a href=\"/api\">deltacloud</a></p>\n");
                 return Ok(Reply::page(StatusCode::OK, reply::Page::Html(page)));

@@ -24,6 +24,7 @@ impl View for Key {
             .with(Element::new("actions").with(destroy))
             .with_all(self.fingerprint.as_ref().map(|text| Element::leaf("fingerprint", text)))
             .with_all(self.private_key.as_ref().map(|pem| Element::cdata("pem", pem.expose())))
+            .with(Element::new("state"))
     }
 
     fn json(&self, scene: &Scene) -> Value {
