@@ -116,10 +116,12 @@ def test_tags_of_links_are_held_until_the_change_is_made(start_server):
 def test_nothing_is_left_of_many_changes(start_server):
     server, slice, first, second, other = moving(start_server)
     for _ in range(3):
-        slice.update(move(slice, second)).ok()
+        moved = move(slice, second)
+        for request in (moved, rspec.request(), moved):
+            slice.update(request).ok()
         slice.cancel().ok()
         slice.update(rspec.request()).ok()
-        slice.update(move(slice, second)).ok()
+        slice.update(moved).ok()
         slice.provision().ok()
         first, second = second, first
     slice.wait("geni_ready")
