@@ -1,0 +1,190 @@
+//! The measurements, each beside its baseline.
+//!
+//! Ratios are taken in rounds: one of the aggregate, one of the baseline, and again. The median of the rounds' ratios
+//! counts, so that another program's burst of work spoils a round and not the figure.
+
+mod calls;
+mod credential;
+mod documents;
+mod matrix;
+mod past;
+
+use crate::arguments::Run;
+use crate::grown::Size;
+use crate::load::{self, Load, Outcome};
+use crate::operations::Operation;
+use crate::report::Report;
+use crate::targets::median;
+use crate::wire::{Connections, Target};
+use crate::{Failure, server};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long and how large.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Time of one round that counts.
+    pub round: Duration,
+    /// Time before it.
+    pub warm_up: Duration,
+    /// Rounds of each pair.
+    pub rounds: usize,
+    /// Slices with credentials of their own.
+    pub slices: usize,
+    /// The database with a past.
+    pub size: Size,
+    /// Idle TLS connections.
+    pub connections: usize,
+    /// Time of each cell of the table of all operations; without it the table is left out.
+    pub cell: Option<Duration>,
+}
+
+impl Settings {
+    /// Those of a whole run, or of a quick one.
+    #[must_use]
+    pub fn of(quick: bool) -> Self {
+        if quick {
+            Self {
+                round: Duration::from_millis(600),
+                warm_up: Duration::from_millis(200),
+                rounds: 3,
+                slices: 600,
+                size: Size { past: 100_000, live: 10_000 },
+                connections: 1000,
+                cell: None,
+            }
+        } else {
+            Self {
+                round: Duration::from_millis(2000),
+                warm_up: Duration::from_millis(500),
+                rounds: 5,
+                slices: 3000,
+                size: Size { past: 1_000_000, live: 100_000 },
+                connections: 5000,
+                cell: Some(Duration::from_millis(1500)),
+            }
+        }
+    }
+
+    pub(crate) fn load(&self, connections: Connections, clients: usize) -> Load {
+        Load { connections, clients, warm_up: self.warm_up, time: self.round }
+    }
+}
+
+/// What all measurements need.
+pub(crate) struct Bench<'a> {
+    pub(crate) settings: Settings,
+    pub(crate) dir: &'a Path,
+    pub(crate) program: PathBuf,
+    pub(crate) report: Report,
+    only: Option<&'a str>,
+}
+
+impl Bench<'_> {
+    /// Whether a measurement of this name was asked for.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_none_or(|word| name.contains(word))
+    }
+
+    pub(crate) fn say(&self, what: &str) {
+        eprintln!("bench: {what}");
+    }
+}
+
+/// Takes all measurements of a run that starts its own servers.
+///
+/// # Errors
+/// A server or a file cannot be used.
+pub async fn everything(run: &Run, dir: &Path) -> Result<Report, Failure> {
+    let program = match &run.server {
+        Some(program) => program.clone(),
+        None => server::own_program()?,
+    };
+    let mut bench = Bench {
+        settings: Settings::of(run.quick),
+        dir,
+        program,
+        report: Report::new(run.quick),
+        only: run.only.as_deref(),
+    };
+    calls::measure(&mut bench).await?;
+    if bench.wants("credential") {
+        credential::measure(&mut bench)?;
+    }
+    if bench.wants("rspec") {
+        documents::measure(&mut bench)?;
+    }
+    past::measure(&mut bench).await?;
+    Ok(bench.report)
+}
+
+/// Puts load on the aggregate of `run.url`.
+///
+/// # Errors
+/// The caller's files cannot be used, or the aggregate refuses what is needed to begin.
+pub async fn elsewhere(run: &Run, url: &str) -> Result<Report, Failure> {
+    let (Some(cert), Some(key), Some(credentials)) = (&run.cert, &run.key, &run.credentials) else {
+        return Err(Failure::new("--url needs --cert, --key and --credentials"));
+    };
+    let target = Target::new(url, cert, key)?;
+    let held = crate::experimenter::read_folder(credentials)?;
+    let mut report = Report::new(run.quick);
+    let time = Duration::from_millis(if run.quick { 600 } else { 2000 });
+    matrix::remote(&mut report, &target, held, time, run.only.as_deref()).await?;
+    Ok(report)
+}
+
+/// Two sides of a ratio, round by round.
+pub(crate) struct Pair {
+    /// Median of the rounds' ratios of turns per second, ours to theirs.
+    pub(crate) ratio: f64,
+    /// Our median turns per second.
+    pub(crate) ours: f64,
+    /// Their median turns per second.
+    pub(crate) theirs: f64,
+    /// Our median latency in microseconds.
+    pub(crate) our_p50: f64,
+    /// Their median latency in microseconds.
+    pub(crate) their_p50: f64,
+    /// Median of the rounds' ratios of median latency, ours to theirs.
+    pub(crate) latency_ratio: f64,
+}
+
+/// Measures `ours` and `theirs` turn by turn.
+pub(crate) async fn pair(
+    bench: &Bench<'_>,
+    ours: (&Target, &Arc<Operation>),
+    theirs: (&Target, &Arc<Operation>),
+    load: Load,
+) -> Result<Pair, Failure> {
+    let (mut mine, mut other) = (Vec::new(), Vec::new());
+    for _ in 0..bench.settings.rounds {
+        mine.push(whole(load::run(ours.0, ours.1, load).await?)?);
+        other.push(whole(load::run(theirs.0, theirs.1, load).await?)?);
+    }
+    let of = |outcomes: &[Outcome], take: fn(&Outcome) -> f64| median(outcomes.iter().map(take).collect());
+    let ratios = |take: fn(&Outcome) -> f64| {
+        median(mine.iter().zip(&other).map(|(ours, theirs)| take(ours) / take(theirs)).collect())
+    };
+    let (rate, latency): (fn(&Outcome) -> f64, fn(&Outcome) -> f64) =
+        (|it| it.per_second, |it| it.p50_us as f64);
+    Ok(Pair {
+        ratio: ratios(rate),
+        ours: of(&mine, rate),
+        theirs: of(&other, rate),
+        our_p50: of(&mine, latency),
+        their_p50: of(&other, latency),
+        latency_ratio: ratios(latency),
+    })
+}
+
+/// An outcome in which every turn went well: a ratio of anything else would say nothing.
+pub(crate) fn whole(outcome: Outcome) -> Result<Outcome, Failure> {
+    match &outcome.first_failure {
+        None => Ok(outcome),
+        Some(first) => {
+            Err(Failure::new(format!("{} turns failed, the first one: {first}", outcome.failures)))
+        }
+    }
+}
