@@ -10,6 +10,8 @@ use crate::faces::geni::{Face, Limits};
 use crate::reconcile::Reconciler;
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
+use crate::secrets::PasswordSource;
+use drivers::deltacloud::{DeltacloudConfig, DeltacloudDriver};
 use drivers::mock::{MockConfig, MockDriver};
 use serde::Deserialize;
 use state::{SqliteStore, Store, StoreError};
@@ -82,11 +84,10 @@ impl Service {
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
-        let clouds = config
-            .drivers
-            .iter()
-            .map(|section| open_driver(section, folder))
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut clouds = Vec::new();
+        for section in &config.drivers {
+            clouds.push(open_driver(section, folder).await?);
+        }
         let asked = config.aggregate.listen;
         let listener = TcpListener::bind(asked)
             .await
@@ -121,7 +122,8 @@ impl Service {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
         let reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
-        let deltacloud = self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, stop.clone())));
+        let deltacloud =
+            self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, stop.clone())));
         self.face.serve(self.listener, stop).await;
         if let Some(Err(error)) = match deltacloud {
             Some(face) => Some(face.await),
@@ -162,7 +164,9 @@ async fn deltacloud_face(
         .map_err(failed)?;
     let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
     let tls = match (&section.certificate, &section.key) {
-        (Some(certificate), Some(key)) => Some(TlsAcceptor::from(deltacloud::server_config(certificate, key)?)),
+        (Some(certificate), Some(key)) => {
+            Some(TlsAcceptor::from(deltacloud::server_config(certificate, key)?))
+        }
         _ => None,
     };
     let face = Arc::new(deltacloud::Face::new(clouds, users, limits, tls));
@@ -203,7 +207,7 @@ struct MockSettings {
 ///
 /// # Errors
 /// [`ServiceError::Driver`].
-pub fn open_driver(section: &DriverSection, folder: &Path) -> Result<Cloud, ServiceError> {
+pub async fn open_driver(section: &DriverSection, folder: &Path) -> Result<Cloud, ServiceError> {
     let failed = |reason: String| ServiceError::Driver { name: section.name.clone(), reason };
     match section.kind.as_str() {
         "mock" => {
@@ -212,7 +216,13 @@ pub fn open_driver(section: &DriverSection, folder: &Path) -> Result<Cloud, Serv
                 MockDriver::open(&folder.join(path), config).map_err(|error| failed(error.to_string()))?;
             Ok(Cloud { name: section.name.clone(), driver: Arc::new(driver) })
         }
-        other => Err(failed(format!("kind {other:?} is not known; there is mock"))),
+        "deltacloud" => {
+            let config = deltacloud_settings(section, folder).map_err(failed)?;
+            let driver =
+                DeltacloudDriver::connect(config).await.map_err(|error| failed(error.to_string()))?;
+            Ok(Cloud { name: section.name.clone(), driver: Arc::new(driver) })
+        }
+        other => Err(failed(format!("kind {other:?} is not known; there are mock and deltacloud"))),
     }
 }
 
@@ -228,9 +238,52 @@ pub fn mock_settings(section: &DriverSection) -> Result<(PathBuf, MockConfig), S
     Ok((settings.database, config))
 }
 
-/// Everything that is wrong with one `[[drivers]]` entry.
+/// What a `deltacloud` driver is configured with.
+#[derive(Debug, Deserialize)]
+struct DeltacloudSettings {
+    /// Entry point of the server.
+    url: String,
+    /// User of the cloud behind it.
+    user: String,
+    #[serde(flatten)]
+    password: PasswordSource,
+    /// Which of the server's drivers to use.
+    driver: Option<String>,
+    /// Which of that driver's providers to use.
+    provider: Option<String>,
+    /// Seconds to wait for an answer.
+    timeout: Option<f64>,
+}
+
+/// Reads the settings of a `deltacloud` driver without connecting.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn deltacloud_settings(section: &DriverSection, folder: &Path) -> Result<DeltacloudConfig, String> {
+    const KNOWN: [&str; 7] =
+        ["url", "user", "password_file", "password_env", "driver", "provider", "timeout"];
+    if let Some(unknown) = section.settings.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        return Err(format!("unknown field `{unknown}`; there are {}", KNOWN.join(", ")));
+    }
+    let settings: DeltacloudSettings =
+        section.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let timeout = settings.timeout.unwrap_or(30.0);
+    if !(0.1..=3600.0).contains(&timeout) {
+        return Err(format!("timeout: {timeout} is not between 0.1 and 3600 seconds"));
+    }
+    let password = settings.password.read(folder)?;
+    Ok(DeltacloudConfig {
+        name: section.name.clone(),
+        driver: settings.driver,
+        provider: settings.provider,
+        timeout: Duration::from_secs_f64(timeout),
+        ..DeltacloudConfig::new(settings.url, settings.user, password)
+    })
+}
+
+/// Everything that is wrong with one `[[drivers]]` entry; `folder` is what relative paths start from.
 #[must_use]
-pub fn driver_problems(section: &DriverSection) -> Vec<String> {
+pub fn driver_problems(section: &DriverSection, folder: &Path) -> Vec<String> {
     let here = |problem: String| format!("[[drivers]] {}: {problem}", section.name);
     match section.kind.as_str() {
         "mock" => match mock_settings(section) {
@@ -239,7 +292,11 @@ pub fn driver_problems(section: &DriverSection) -> Vec<String> {
             }
             Err(problem) => vec![here(problem)],
         },
-        other => vec![here(format!("kind {other:?} is not known; there is mock"))],
+        "deltacloud" => match deltacloud_settings(section, folder) {
+            Ok(config) => config.problem().map(here).into_iter().collect(),
+            Err(problem) => vec![here(problem)],
+        },
+        other => vec![here(format!("kind {other:?} is not known; there are mock and deltacloud"))],
     }
 }
 

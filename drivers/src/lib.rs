@@ -12,6 +12,7 @@
 //! - **Errors say what to do**: whether the operation may have happened, whether to try again, what
 //!   would have been allowed ([`DriverError`]).
 //!
+//! The [`deltacloud`] driver speaks to a server of the Deltacloud API.
 //! The [`mock`] driver is a whole cloud in one file, with a clock, capacity and faults that its user
 //! sets. [`cloud_init`] writes the user data through which logins and commands reach an instance.
 //! [`conformance`] runs any driver through the contract.
@@ -43,6 +44,7 @@ mod capability;
 mod clock;
 pub mod cloud_init;
 pub mod conformance;
+pub mod deltacloud;
 mod driver;
 mod error;
 mod feature;

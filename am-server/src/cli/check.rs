@@ -31,8 +31,9 @@ impl Check {
                 }
             }
         }
+        let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         for section in &config.drivers {
-            problems.extend(service::driver_problems(section));
+            problems.extend(service::driver_problems(section, &folder));
         }
         problems.extend(service::alias_problems(&config));
         problems.extend(service::deltacloud_problems(&config));

@@ -30,8 +30,15 @@ fn features<'a>(
 ) -> impl Iterator<Item = (Feature, Option<(&'static str, String)>)> + 'a {
     capabilities.features().filter(move |f| f.operation().collection().as_str() == collection).map(
         |feature| {
-            let limit = capabilities.user_data_limit.filter(|_| feature == Feature::UserData);
-            (feature, limit.map(|bytes| ("max_length", bytes.to_string())))
+            let constraint = match feature {
+                Feature::UserData => {
+                    capabilities.user_data_limit.map(|bytes| ("max_length", bytes.to_string()))
+                }
+                // A second creation under a name gives back what the first has made, or is refused.
+                Feature::UserName => capabilities.unique_names.then(|| ("unique", "true".to_owned())),
+                _ => None,
+            };
+            (feature, constraint)
         },
     )
 }

@@ -1,0 +1,317 @@
+//! Requests to a server: sent with credentials, answered in time, repeated only where that is harmless.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+
+use super::config::{ConnectError, DeltacloudConfig};
+use super::wire::Node;
+use crate::capability::{Collection, Operation, Verb};
+use crate::driver::Answer;
+use crate::error::DriverError;
+use crate::model::Secret;
+
+/// The most bytes of an answer that are read: a listing of some hundred thousand instances.
+const LARGEST: usize = 512 << 20;
+/// How often something harmless is tried.
+const ATTEMPTS: u32 = 4;
+/// The pause before the second attempt; it doubles from one to the next.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest that a server's wish for a pause is heeded within one call.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A server, with whom we are to it.
+#[derive(Debug)]
+pub(super) struct Server {
+    client: Client,
+    base: Url,
+    user: String,
+    password: Secret,
+    headers: HeaderMap,
+    timeout: Duration,
+}
+
+/// What a server answered: the tree of its document, if there is one, and its headers.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) document: Option<Node>,
+    pub(super) headers: HeaderMap,
+}
+
+impl Server {
+    pub(super) fn new(config: &DeltacloudConfig) -> Result<Self, ConnectError> {
+        let base = Url::parse(&config.url).map_err(|error| ConnectError::Url(error.to_string()))?;
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
+            return Err(ConnectError::Url("it must begin with http:// or https:// and a host".into()));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/xml, application/json;q=0.5"));
+        for (name, value) in
+            [("x-deltacloud-driver", &config.driver), ("x-deltacloud-provider", &config.provider)]
+        {
+            if let Some(value) = value {
+                let value = HeaderValue::from_str(value)
+                    .map_err(|_| ConnectError::Url(format!("{name} cannot hold {value:?}")))?;
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        let client = Client::builder()
+            .connect_timeout(config.timeout.min(Duration::from_secs(10)))
+            .read_timeout(config.timeout)
+            .tcp_nodelay(true)
+            // A server that sends us elsewhere would have our password sent there.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ConnectError::Url(error.without_url().to_string()))?;
+        Ok(Self {
+            client,
+            base,
+            user: config.user.clone(),
+            password: config.password.clone(),
+            headers,
+            timeout: config.timeout,
+        })
+    }
+
+    /// The entry point.
+    pub(super) fn entry_point(&self) -> Url {
+        self.base.clone()
+    }
+
+    /// Where a link leads, relative or absolute. It stays on the configured server: one that sees itself under
+    /// another name (behind a proxy) writes links that lead nowhere, and no link may lead our password away.
+    pub(super) fn follow(&self, link: &str) -> Answer<Url> {
+        let broken = || DriverError::Backend { status: None, message: "the server has a link that is none".into() };
+        let mut folder = self.base.clone();
+        if !folder.path().ends_with('/') {
+            folder.set_path(&format!("{}/", folder.path()));
+        }
+        let mut url = folder.join(link.trim()).map_err(|_| broken())?;
+        let moved = url.set_scheme(self.base.scheme()).is_ok()
+            && url.set_host(self.base.host_str()).is_ok()
+            && url.set_port(self.base.port()).is_ok();
+        if moved { Ok(url) } else { Err(broken()) }
+    }
+
+    /// A request with everything but its body.
+    pub(super) fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
+        self.client
+            .request(method, url)
+            .headers(self.headers.clone())
+            .basic_auth(&self.user, Some(self.password.expose()))
+    }
+
+    /// Reads something, again if need be.
+    pub(super) async fn get(&self, url: &Url, operation: Operation, id: &str) -> Answer<Node> {
+        let told = self.patiently(|| self.once(Method::GET, url.clone(), None, operation, id)).await?;
+        told.document.ok_or_else(|| unreadable("the answer holds nothing that could be read"))
+    }
+
+    /// Changes something. Tried again only while the server cannot have got the request, or, where `harmless`
+    /// says that doing it twice is as doing it once, also after that.
+    pub(super) async fn change(
+        &self,
+        method: Method,
+        url: &Url,
+        form: &[(&str, &str)],
+        operation: Operation,
+        id: &str,
+        harmless: bool,
+    ) -> Answer<Told> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let body = Some(body).filter(|_| method == Method::POST);
+        if harmless {
+            self.patiently(|| self.once(method.clone(), url.clone(), body.clone(), operation, id)).await
+        } else {
+            let mut attempt = 1;
+            loop {
+                match self.once(method.clone(), url.clone(), body.clone(), operation, id).await {
+                    Err(error @ DriverError::Unavailable { .. }) if attempt < ATTEMPTS => {
+                        pause(attempt, &error).await;
+                        attempt += 1;
+                    }
+                    other => return other,
+                }
+            }
+        }
+    }
+
+    async fn patiently<F: Future<Output = Answer<Told>>>(&self, request: impl Fn() -> F) -> Answer<Told> {
+        let mut attempt = 1;
+        loop {
+            match request().await {
+                Err(error) if error.is_retryable() && attempt < ATTEMPTS => {
+                    pause(attempt, &error).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn once(
+        &self,
+        method: Method,
+        url: Url,
+        form: Option<String>,
+        operation: Operation,
+        id: &str,
+    ) -> Answer<Told> {
+        let mut request = self.request(method, url).timeout(self.timeout);
+        if let Some(form) = form {
+            request = request
+                .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form);
+        }
+        let response = request.send().await.map_err(|error| unanswered(&error, operation))?;
+        self.told(response, operation, id).await
+    }
+
+    /// Reads an answer to its end, a refusal as the error it means.
+    pub(super) async fn told(&self, response: Response, operation: Operation, id: &str) -> Answer<Told> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+        let media_type = text(&reqwest::header::CONTENT_TYPE).unwrap_or_default().to_owned();
+        let retry_after = text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let body = collect(response, operation).await?;
+        let document = Node::read(&media_type, &body);
+        if status.is_success() {
+            return Ok(Told { document, headers });
+        }
+        Err(refusal(status, &message(document.as_ref(), &body), operation, id, retry_after))
+    }
+
+    /// The headers of an answer to OPTIONS, or nothing.
+    pub(super) async fn options(&self, url: &Url, operation: Operation) -> Answer<Told> {
+        self.patiently(|| self.once(Method::OPTIONS, url.clone(), None, operation, "")).await
+    }
+}
+
+/// Waits before another attempt: longer each time, as the server wishes, and not in step with other clients.
+async fn pause(attempt: u32, error: &DriverError) {
+    let wished = match error {
+        DriverError::Unavailable { retry_after: Some(after), .. } => *after,
+        _ => Duration::ZERO,
+    };
+    let base = PAUSE * 2_u32.pow(attempt - 1);
+    let pause = base.mul_f64(0.5 + fastrand::f64());
+    tokio::time::sleep(pause.max(wished).min(LONGEST_PAUSE)).await;
+}
+
+async fn collect(mut response: Response, operation: Operation) -> Answer<String> {
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| unanswered(&error, operation))? {
+        if body.len() + piece.len() > LARGEST {
+            return Err(unreadable("the answer is too large"));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+/// A failure of the way to the server and back. What is known not to have left cannot have happened.
+pub(super) fn unanswered(error: &reqwest::Error, operation: Operation) -> DriverError {
+    if error.is_connect() || error.is_builder() {
+        DriverError::Unavailable { why: "it cannot be connected to".into(), retry_after: None }
+    } else {
+        DriverError::TimedOut { operation }
+    }
+}
+
+pub(super) fn unreadable(why: &str) -> DriverError {
+    DriverError::Backend { status: None, message: why.to_owned() }
+}
+
+/// What a refusal says, shortened.
+fn message(document: Option<&Node>, body: &str) -> String {
+    const LONGEST: usize = 300;
+    let said = document.and_then(|d| d.text(&["message"])).unwrap_or(if document.is_some() { "" } else { body });
+    let said = if said.trim_start().starts_with('<') { "" } else { said.trim() };
+    said.chars().take(LONGEST).collect()
+}
+
+/// The parameter that a refusal names: `Required parameter 'x' not found`, or `x: why`.
+fn parameter(message: &str) -> (&str, &str) {
+    if let Some((name, _)) = message.strip_prefix("Required parameter '").and_then(|m| m.split_once('\'')) {
+        return (name, message);
+    }
+    match message.split_once(": ") {
+        Some((name, why)) if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => (name, why),
+        _ => ("request", message),
+    }
+}
+
+fn refusal(
+    status: StatusCode,
+    message: &str,
+    operation: Operation,
+    id: &str,
+    retry_after: Option<Duration>,
+) -> DriverError {
+    let backend = || DriverError::Backend { status: Some(status.as_u16()), message: message.to_owned() };
+    match status.as_u16() {
+        400 => {
+            let (parameter, why) = parameter(message);
+            DriverError::invalid(parameter, why)
+        }
+        401 => DriverError::Unauthorised,
+        404 => DriverError::not_found(operation.collection(), id),
+        409 => DriverError::conflict(operation.collection(), id, message),
+        // Where the real server knows of a key with the same name.
+        403 if operation == Operation::new(Collection::Keys, Verb::Create) => {
+            DriverError::conflict(operation.collection(), id, message)
+        }
+        412 | 501 => DriverError::Unsupported { operation },
+        503 => DriverError::Unavailable { why: "it says so".into(), retry_after },
+        504 => DriverError::TimedOut { operation },
+        // The real server has no code for these and answers 500 with a word.
+        500 if matches!(message, "BucketNotEmpty" | "AddressInUse" | "AddressNotInUse") => {
+            DriverError::conflict(operation.collection(), id, message)
+        }
+        500 if matches!(message, "BucketNotExist" | "Could not delete a non existent blob") => {
+            DriverError::not_found(operation.collection(), id)
+        }
+        507 => DriverError::Capacity { collection: operation.collection(), realm: None, limit: 0 },
+        _ => backend(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(url: &str) -> Server {
+        let config = DeltacloudConfig::new(url, "u", Secret::new("p"));
+        Server::new(&config).unwrap()
+    }
+
+    #[test]
+    fn no_link_leads_away_from_the_server() {
+        let server = server("https://cloud.example:8443/api");
+        for link in ["http://internal:3001/api/realms", "/api/realms", "realms", "https://cloud.example:8443/api/realms"] {
+            assert_eq!(server.follow(link).unwrap().as_str(), "https://cloud.example:8443/api/realms", "{link}");
+        }
+        assert_eq!(server.follow("//evil.example/x").unwrap().host_str(), Some("cloud.example"));
+    }
+
+    #[test]
+    fn refusals_become_the_errors_they_mean() {
+        let create = Operation::new(Collection::Instances, Verb::Create);
+        let error = |status, message| {
+            refusal(StatusCode::from_u16(status).unwrap(), message, create, "n", None)
+        };
+        assert_eq!(
+            error(400, "Required parameter 'image_id' not found in [name]"),
+            DriverError::invalid("image_id", "Required parameter 'image_id' not found in [name]")
+        );
+        assert_eq!(error(400, "realm_id: there is no realm"), DriverError::invalid("realm_id", "there is no realm"));
+        assert_eq!(error(412, ""), DriverError::Unsupported { operation: create });
+        assert!(error(500, "oops").may_have_happened());
+        assert!(!error(503, "").may_have_happened());
+        assert!(!error(403, "Forbidden").may_have_happened());
+        let bucket = Operation::new(Collection::Buckets, Verb::Destroy);
+        let held = refusal(StatusCode::INTERNAL_SERVER_ERROR, "BucketNotEmpty", bucket, "b", None);
+        assert!(matches!(held, DriverError::Conflict { .. }));
+    }
+}

@@ -1,0 +1,50 @@
+//! A client of the Deltacloud REST API: machines of any cloud that such a server fronts.
+//!
+//! The driver asks the server what it offers (`discovery`) and goes by its links from then on. Answers come in XML,
+//! or in JSON where a server speaks nothing else (`wire`, `decode`); versions 0.3.0 to 1.1 are understood.
+//!
+//! # Nothing twice
+//! A creation whose answer is lost may have happened. Some servers keep names unique, which ours says at its entry
+//! point (the constraint `unique` of the feature `user_name`): there a creation is simply sent again. On all others
+//! the driver looks for the name before it creates anything and after every doubtful answer, and adds a digest of
+//! the request to an instance's name, by which it knows later what the instance was made from. Such a look is a
+//! listing of all instances.
+//!
+//! What a server does not tell (user data, boots, the identity of disks) is `None` in what this driver gives.
+//!
+//! Source: the Deltacloud REST API (0.3.0) and the answers of Apache Deltacloud 1.1.3.
+
+mod blobs;
+mod calls;
+mod config;
+mod decode;
+mod discovery;
+mod driver;
+mod http;
+mod token;
+mod wire;
+
+pub use self::config::{ConnectError, DeltacloudConfig};
+
+use self::discovery::Discovery;
+use self::http::Server;
+
+/// A connection to a Deltacloud server.
+#[derive(Debug)]
+pub struct DeltacloudDriver {
+    name: String,
+    server: Server,
+    found: Discovery,
+}
+
+impl DeltacloudDriver {
+    /// Connects, and discovers what the server offers.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the server does not answer, refuses the credentials or is something else.
+    pub async fn connect(config: DeltacloudConfig) -> Result<Self, ConnectError> {
+        let server = Server::new(&config)?;
+        let found = Discovery::make(&server).await?;
+        Ok(Self { name: config.name, server, found })
+    }
+}
