@@ -3,7 +3,7 @@
 use super::answer::{Answer, Manifest, SliverEntry, Slivers};
 use super::caller::Caller;
 use super::error::CallError;
-use super::grant::Grant;
+use super::grant::{Grant, NodeGrant};
 use super::manifest::unreadable;
 use super::renew::expiries;
 use super::users::{User, accounts};
@@ -104,7 +104,7 @@ fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisionin
             let disruption = match granted {
                 None => true,
                 Some(granted) => {
-                    failed || built(granted)? != built_of(&next.rspec, &Grant::Node(node.clone()))?
+                    failed || !built_alike((&granted.rspec, &grant_of(granted)?), (&next.rspec, &node))?
                 }
             };
             let configuration = changed.then(|| Configuration {
@@ -118,20 +118,26 @@ fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisionin
     }
 }
 
-/// What the instance of a configuration is built as; None for a link.
-pub(crate) fn built(configuration: &Configuration) -> Result<Option<Built>, CallError> {
-    let grant = Grant::of(configuration).map_err(|error| unreadable(&error))?;
-    built_of(&configuration.rspec, &grant)
+/// Whether instances for two configurations of a node are built alike.
+fn built_alike(
+    (one_rspec, one): (&str, &NodeGrant),
+    (other_rspec, other): (&str, &NodeGrant),
+) -> Result<bool, CallError> {
+    // The RSpec and the accounts make the user data: where they are the same, nothing has to be written to compare it.
+    if one_rspec == other_rspec && one.users == other.users {
+        return Ok(Built::of(one, "") == Built::of(other, ""));
+    }
+    let built = |rspec: &str, grant: &NodeGrant| {
+        let node = Node::from_fragment(rspec).map_err(|error| unreadable(&error))?;
+        let data = user_data(&node, grant).map_err(|error| CallError::bad_arguments(error.to_string()))?;
+        Ok::<_, CallError>(Built::of(grant, &data))
+    };
+    Ok(built(one_rspec, one)? == built(other_rspec, other)?)
 }
 
-fn built_of(rspec: &str, grant: &Grant) -> Result<Option<Built>, CallError> {
-    match grant {
-        Grant::Node(grant) => {
-            let node = Node::from_fragment(rspec).map_err(|error| unreadable(&error))?;
-            let data =
-                user_data(&node, grant).map_err(|error| CallError::bad_arguments(error.to_string()))?;
-            Ok(Some(Built::of(grant, &data)))
-        }
-        Grant::Link(_) => Ok(None),
+fn grant_of(configuration: &Configuration) -> Result<NodeGrant, CallError> {
+    match Grant::of(configuration).map_err(|error| unreadable(&error))? {
+        Grant::Node(grant) => Ok(*grant),
+        Grant::Link(_) => Err(unreadable(&"the granted configuration of a node is a link's")),
     }
 }

@@ -6,9 +6,8 @@ use crate::aggregate::grant::{Grant, LinkGrant, NodeGrant};
 use crate::aggregate::inventory::Inventory;
 use crate::aggregate::manifest::{InstanceDetail, granted_link, unreadable};
 use crate::aggregate::placement::{Kept, Placement};
-use crate::aggregate::provision::built;
 use crate::aggregate::{Aggregate, by_name, refused};
-use crate::plan::{Built, Change};
+use crate::plan::{Built, Change, user_data};
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
 use state::{
@@ -181,31 +180,29 @@ impl Aggregate {
             return Ok(beyond(sliver, &interface.client_id, link));
         }
         grant.preserve = match sliver.granted() {
-            Some(_) => Some(self.guarantee(sliver, current, &configuration)?),
+            Some(_) => {
+                let from = built(&before, &has)?;
+                let to = if unchanged { from.clone() } else { built(node, &grant)? };
+                Some(self.guarantee(sliver, &from, &to))
+            }
             None => None,
         };
         configuration.detail = Grant::Node(grant).to_detail();
         Ok(Proposal::Configuration(configuration))
     }
 
-    /// What of a node's instance survives when `next` is put in place: planned from what was granted, and from what
+    /// What of a node's instance survives when `to` is put in place: planned from what was `granted`, and from what
     /// the instance is, should that not be there yet.
-    fn guarantee(
-        &self,
-        sliver: &Sliver,
-        granted: &Configuration,
-        next: &Configuration,
-    ) -> Result<Guarantee, CallError> {
-        let (Some(from), Some(to)) = (built(granted)?, built(next)?) else { return Ok(Guarantee::None) };
+    fn guarantee(&self, sliver: &Sliver, granted: &Built, to: &Built) -> Guarantee {
         let inventory = self.inventory();
         let planned = |from: &Built| match inventory.cloud(&from.driver) {
-            Some(cloud) => Change::plan(from, &to, cloud.driver.capabilities()).guarantee(),
+            Some(cloud) => Change::plan(from, to, cloud.driver.capabilities()).guarantee(),
             None => Guarantee::None,
         };
-        let mut guarantee = planned(&from);
+        let mut guarantee = planned(granted);
         if let Some(instance) = &sliver.instance {
             if instance.phase == Phase::Failed {
-                return Ok(Guarantee::None);
+                return Guarantee::None;
             }
             if let Some(noted) = InstanceDetail::of(sliver) {
                 guarantee = guarantee.min(planned(&noted.built));
@@ -214,7 +211,7 @@ impl Aggregate {
                 }
             }
         }
-        Ok(guarantee)
+        guarantee
     }
 
     /// What a described link becomes.
@@ -248,6 +245,14 @@ impl Aggregate {
         }
         Ok(Proposal::Configuration(configuration))
     }
+}
+
+/// What the instance of a node is built as.
+fn built(node: &Node, grant: &NodeGrant) -> Result<Built, CallError> {
+    let data = user_data(node, grant).map_err(|error| {
+        CallError::bad_arguments(format!("node {:?} ({}): {error}", node.client_id, node.position))
+    })?;
+    Ok(Built::of(grant, &data))
 }
 
 /// What a sliver is now: as it was granted, whatever is pending; an allocated one, as it was allocated.
