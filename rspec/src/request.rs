@@ -142,14 +142,16 @@ impl Request {
     }
 
     /// As [`Request::local`], where the slice also has interfaces that the document does not show.
+    ///
+    /// A link without a manager whose ends are interfaces of nobody counts as ours: it is we who have to refuse it.
     pub fn local_with(&self, ours: &Authority, is_known: impl Fn(&str) -> bool) -> Local<'_> {
-        let nodes: Vec<_> = self.nodes.iter().filter(|node| node.belongs_to(ours)).collect();
-        let interfaces: HashSet<&str> = nodes
+        let (nodes, others): (Vec<_>, Vec<_>) = self.nodes.iter().partition(|node| node.belongs_to(ours));
+        let foreign: HashSet<&str> = others
             .iter()
             .flat_map(|node| &node.interfaces)
             .map(|interface| interface.client_id.as_str())
             .collect();
-        let is_local = |client_id: &str| interfaces.contains(client_id) || is_known(client_id);
+        let is_local = |client_id: &str| !foreign.contains(client_id) || is_known(client_id);
         let links = self.links.iter().filter(|link| link.belongs_to(ours, is_local)).collect();
         Local { nodes, links }
     }

@@ -230,6 +230,17 @@ fn link_ends_name_interfaces() {
     assert_eq!(partial.dangling_interface_refs(|_| false).unwrap_err().kind, Kind::DanglingInterfaceRef);
 }
 
+#[test]
+fn a_link_to_nobodys_interfaces_is_ours_to_refuse() {
+    let ours = urn::Authority::parse("am.example.net").unwrap();
+    let link = "<link client_id='l'><interface_ref client_id='i'/></link>";
+    let lost = update(&format!("{HEAD}<node client_id='a'/>{link}</rspec>"));
+    assert_eq!(lost.local(&ours).links.len(), 1);
+    let other = "component_manager_id='urn:publicid:IDN+other.example.org+authority+cm'";
+    let theirs = format!("<node client_id='a' {other}><interface client_id='i'/></node>");
+    assert!(update(&format!("{HEAD}{theirs}{link}</rspec>")).local(&ours).links.is_empty());
+}
+
 // The verdicts on documents collected from other projects, where the collection lies beside the project.
 #[test]
 fn collected_documents_get_the_right_verdict() {
