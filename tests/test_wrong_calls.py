@@ -255,7 +255,7 @@ asking("an RSpec cut off", rspec.nodes("x")[:-10], BADARGS, PLACE)
 asking("an RSpec that is a number", lambda w: 5, BADARGS, "rspec must be a string, not an integer")
 asking("another root element", f'<node xmlns="{RSPEC}"/>', BADARGS, PLACE, "rspec")
 asking("an advertisement", rspec.request(kind="advertisement"), BADARGS, PLACE, "advertisement")
-asking("a manifest", rspec.request(rspec.node("x"), kind="manifest"), BADARGS, PLACE, "manifest")
+asking("a manifest", rspec.request(rspec.node("x"), kind="manifest"), BADARGS, "manifest", "request")
 asking("no type at all", rspec.nodes("x").replace('type="request"', ""), BADARGS, PLACE, "type")
 asking("a future version of GENI RSpecs", rspec.nodes("x").replace("rspec/3", "rspec/99"), BADVERSION, "rspec/99|version")
 asking("a ProtoGENI version 2 RSpec", rspec.nodes("x").replace(RSPEC, "http://www.protogeni.net/resources/rspec/2"), BADVERSION, "version|namespace")
@@ -427,13 +427,13 @@ def _(w):
 def test_a_wrong_call_is_refused_in_words_and_changes_nothing(world, name):
     call, code, patterns, am_code = CASES[name]
     answer = call(world)
+    world.check_unchanged()
     output = answer.refused(code, *patterns)
     if am_code is not None:
         assert answer.am_code == am_code, output
     # A refusal helps its reader, and is no place for the credential or a key.
     assert len(output) < 2000
     assert not re.search(r"[A-Za-z0-9+/]{60,}", output.replace("x" * 60, "")), output
-    world.check_unchanged()
 
 
 # --- Each argument of each call, missing, surplus, and of every wrong type
