@@ -122,7 +122,8 @@ async fn wrong_credentials_and_strangers_are_known_at_once() {
     assert_eq!(error, ConnectError::Server(DriverError::Unauthorised));
     let other = DeltacloudConfig { driver: Some("ec2".into()), ..config(address) };
     assert!(DeltacloudDriver::connect(other).await.is_err());
-    let nobody = DeltacloudConfig { timeout: Duration::from_secs(1), ..config("127.0.0.1:1".parse().unwrap()) };
+    let nobody =
+        DeltacloudConfig { timeout: Duration::from_secs(1), ..config("127.0.0.1:1".parse().unwrap()) };
     let error = DeltacloudDriver::connect(nobody).await.unwrap_err();
     assert!(matches!(error, ConnectError::Server(DriverError::Unavailable { .. })), "{error}");
 }
@@ -134,10 +135,12 @@ async fn a_full_realm_is_told_as_such_with_its_limit() {
     let (driver, _clock) = mock(cloud);
     let (address, _stop) = serve(Arc::new(driver)).await;
     let client = DeltacloudDriver::connect(config(address)).await.unwrap();
-    let request = |name: &str| CreateInstance { realm_id: Some("eu".into()), ..CreateInstance::new(name, "img1") };
+    let request =
+        |name: &str| CreateInstance { realm_id: Some("eu".into()), ..CreateInstance::new(name, "img1") };
     client.create_instance(&request("one")).await.unwrap();
     let error = client.create_instance(&request("two")).await.unwrap_err();
-    let full = DriverError::Capacity { collection: Collection::Instances, realm: Some("eu".into()), limit: 2 };
+    let full =
+        DriverError::Capacity { collection: Collection::Instances, realm: Some("eu".into()), limit: 2 };
     assert_eq!(error, full);
 }
 
@@ -232,10 +235,15 @@ async fn faults_at_the_cloud_come_through_as_what_they_are() {
     let create = Operation::new(Collection::Instances, Verb::Create);
     let faults = driver.faults();
     // Nothing has happened, or it has and is found: a creation comes through all of these.
-    for (number, fault) in
-        [Fault::Unavailable, Fault::LostAnswer, Fault::ErrorAfter, Fault::TimeOut, Fault::Error { status: 500 }]
-            .into_iter()
-            .enumerate()
+    for (number, fault) in [
+        Fault::Unavailable,
+        Fault::LostAnswer,
+        Fault::ErrorAfter,
+        Fault::TimeOut,
+        Fault::Error { status: 500 },
+    ]
+    .into_iter()
+    .enumerate()
     {
         faults.once(create, fault);
         let request = CreateInstance::new(format!("fault-{number}"), "img1");
@@ -263,7 +271,10 @@ async fn a_large_blob_flows_through_in_both_directions() {
     };
     let blob = client.put_blob("bucket1", &request, stream_of(content.clone())).await.unwrap();
     assert_eq!((blob.id.as_str(), blob.content_length), ("big/one", content.len() as u64));
-    assert_eq!((blob.content_type.as_str(), &blob.user_metadata), ("application/x-thing", &request.user_metadata));
+    assert_eq!(
+        (blob.content_type.as_str(), &blob.user_metadata),
+        ("application/x-thing", &request.user_metadata)
+    );
     let back = client.blob_content("bucket1", "big/one").await.unwrap();
     assert_eq!(collect_blob(back, content.len()).await.unwrap(), content);
     let none = client.blob_content("bucket1", "nothing").await.err().unwrap();

@@ -87,14 +87,19 @@ fn xml(node: roxmltree::Node<'_, '_>) -> String {
             && !(child.has_tag_name("network_interfaces") && !child.has_children())
             && !(name == "storage_snapshot" && child.has_tag_name("state"))
             && !matches!(child.attribute("name"), Some("splat" | "captures"))
-            && !(name == "storage_volumes" && child.attribute("id") == Some("vol3") && child.attribute("device").is_some())
-            && !(name == "instance" && child.has_tag_name("storage_volumes") && child.children().all(|v| v.attribute("id").is_none_or(|id| id == "vol3")))
+            && !(name == "storage_volumes"
+                && child.attribute("id") == Some("vol3")
+                && child.attribute("device").is_some())
+            && !(name == "instance"
+                && child.has_tag_name("storage_volumes")
+                && child.children().all(|v| v.attribute("id").is_none_or(|id| id == "vol3")))
     };
     let mut children: Vec<String> = node.children().filter(kept).map(xml).collect();
     if matches!(name, "hardware_profile" | "user_metadata") {
         children.sort();
     }
-    let text: String = node.children().filter(|child| child.is_text()).filter_map(|child| child.text()).collect();
+    let text: String =
+        node.children().filter(|child| child.is_text()).filter_map(|child| child.text()).collect();
     let text = match name {
         _ if TIMES.contains(&name) => "(time)",
         _ if SECRETS.contains(&name) => "(secret)",
@@ -107,14 +112,17 @@ fn xml(node: roxmltree::Node<'_, '_>) -> String {
 fn json(value: &Value) -> String {
     match value {
         Value::Object(members) => {
+            let instance = members.contains_key("public_addresses");
             let kept: BTreeMap<&str, String> = members
                 .iter()
                 .map(|(name, value)| (name.as_str(), value))
-                .filter(|(name, _)| !DROPPED.contains(name) && *name != "network_interfaces")
+                .filter(|(name, _)| !DROPPED.contains(name) && !(instance && *name == "network_interfaces"))
                 .map(|(name, value)| match name {
                     name if TIMES.contains(&name) => (name, "(time)".to_owned()),
                     name if SECRETS.contains(&name) => (name, "(secret)".to_owned()),
-                    "name" if value.as_str().is_some_and(|text| text.starts_with("i-")) => (name, "(made up)".to_owned()),
+                    "name" if value.as_str().is_some_and(|text| text.starts_with("i-")) => {
+                        (name, "(made up)".to_owned())
+                    }
                     _ => (name, json(value)),
                 })
                 .collect();
@@ -228,6 +236,23 @@ async fn replay(folder: &str, section: &str, config: MockConfig) {
         let (head, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let media_type = head.headers.get("content-type").and_then(|value| value.to_str().ok());
+        let rules = |text: &str, is_rule: fn(&str) -> bool| -> Vec<String> {
+            let mut found: Vec<String> = Vec::new();
+            for word in text.split(['\'', '"', '/', ' ']).filter(|word| is_rule(word)) {
+                if !found.iter().any(|known| known == word) {
+                    found.push(word.to_owned());
+                }
+            }
+            found
+        };
+        let theirs_in_order =
+            rules(&String::from_utf8_lossy(&theirs.body), |word| word.starts_with("mockuser~"));
+        let ours_in_order = rules(&String::from_utf8_lossy(&body), |word| {
+            word.strip_prefix("rule").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        });
+        if head.status.as_u16() == status {
+            ids.extend(theirs_in_order.into_iter().zip(ours_in_order));
+        }
         let their_body = translate(&String::from_utf8_lossy(&theirs.body), &ids);
         let headed = method == "HEAD";
         let expected = normal(status, theirs.header("content-type"), their_body.as_bytes(), headed);

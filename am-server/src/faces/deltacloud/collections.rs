@@ -75,7 +75,12 @@ pub(super) async fn images(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 name: call.param("name"),
                 description: call.param("description"),
             };
-            let image = call.driver.create_image(&request).await?;
+            let image = call.driver.create_image(&request).await.map_err(|error| match error {
+                DriverError::Invalid { parameter, .. } if parameter == "instance_id" => {
+                    DriverError::not_found(Collection::Instances, &request.instance_id)
+                }
+                other => other,
+            })?;
             Ok(call.made(&image.id, &image))
         }
         (&Method::DELETE, [id]) => {

@@ -156,9 +156,9 @@ impl Refusal {
                     // As JSON, the way the Ruby server writes its strings.
                     Element::cdata("param", json!(value).to_string()).attr("name", name)
                 });
-                let id = asked
-                    .member()
-                    .map(|id| Element::cdata("param", json!(id).to_string()).attr("name", "id"));
+                let ids = asked
+                    .members()
+                    .map(|(name, id)| Element::cdata("param", json!(id).to_string()).attr("name", name));
                 Page::Xml(
                     Element::new("error")
                         .attr("status", code.to_string())
@@ -172,7 +172,7 @@ impl Refusal {
                         .with(Element::leaf("code", code.to_string()))
                         .with(Element::cdata("message", message))
                         .with(Element::cdata("backtrace", ""))
-                        .with(Element::new("request").with_all(params).with_all(id)),
+                        .with(Element::new("request").with_all(params).with_all(ids)),
                 )
             }
         }

@@ -72,6 +72,13 @@ impl Asked {
     pub fn member(&self) -> Option<&str> {
         self.segments.get(1).map(String::as_str)
     }
+
+    /// The ids in the path, by the names that the API has for them.
+    fn members(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let blob =
+            self.segments.get(2).filter(|_| self.segments.first().is_some_and(|first| first == "buckets"));
+        self.member().map(|id| ("id", id)).into_iter().chain(blob.map(|id| ("blob_id", id.as_str())))
+    }
 }
 
 /// What is told about the driver with every answer.

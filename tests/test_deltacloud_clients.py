@@ -1,0 +1,156 @@
+"""`am-server deltacloud`: the Deltacloud API for programs that were written for it."""
+
+import base64
+import importlib.util
+import json
+import re
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from harness import binary
+
+
+class DeltacloudServer:
+    """The server of the API over the mock cloud alone."""
+
+    def __init__(self, *options):
+        self.process = subprocess.Popen(
+            [binary.path(), "deltacloud", "--driver", "mock", "--listen", "127.0.0.1:0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+        )
+        line = self.process.stdout.readline().decode()
+        found = re.fullmatch(r"ready: (http://127\.0\.0\.1:\d+/api)\n", line)
+        if not found:
+            self.process.kill()
+            raise AssertionError(f"the server did not start: {line!r} {self.process.stderr.read().decode()}")
+        self.url = found[1]
+
+    def call(self, method, path="", body=None, **headers):
+        """Status, headers and body of an answer."""
+        request = urllib.request.Request(self.url + path, data=body, method=method)
+        request.add_header("Authorization", "Basic " + base64.b64encode(b"mockuser:mockpassword").decode())
+        request.add_header("Accept", "application/json")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def memory(self, line):
+        """A line of /proc/<pid>/status, in kB."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return int(re.search(rf"^{line}:\s+(\d+) kB", status.read(), re.MULTILINE)[1])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        assert code == 0, self.process.stderr.read().decode()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+
+@pytest.fixture
+def deltacloud():
+    server = DeltacloudServer()
+    yield server
+    server.stop()
+
+
+def test_the_python_client_takes_an_instance_through_its_life(deltacloud):
+    if importlib.util.find_spec("deltacloud") is None:
+        pytest.skip("the PyPI package deltacloud is not installed")
+    import deltacloud as library
+
+    assert not library.Deltacloud(deltacloud.url, "mockuser", "guess").valid_credentials()
+    client = library.Deltacloud(deltacloud.url, "mockuser", "mockpassword")
+    assert client.valid_credentials()
+    assert [realm.id for realm in client.realms()] == ["us", "eu"]
+    assert [profile.id for profile in client.hardware_profiles()] == ["m1-small", "m1-large", "m1-xlarge", "opaque"]
+    assert [image.owner for image in client.images()] == ["fedoraproject", "fedoraproject", "mockuser"]
+    assert [key.id for key in client.keys()] == ["test-key"]
+    assert [one.id for one in client.instances()] == ["inst0", "inst1", "inst2", "inst3"]
+
+    instance = client.create_instance("img1", {"name": "python", "realm_id": "eu", "hwp_id": "m1-large"})
+    assert (instance.name, instance.state) == ("python", "RUNNING")
+    assert instance.public_addresses == [{"address": f"img1.{instance.id}.public.com", "type": "hostname"}]
+    assert not instance.destroy(), "it must be stopped first"
+    assert instance.reboot() and instance.stop()
+    assert instance.state == "STOPPED"
+    assert instance.start() and instance.state == "RUNNING"
+    assert instance.stop() and instance.destroy()
+    assert instance.id not in [one.id for one in client.instances()]
+
+
+def test_who_has_a_page_is_not_sent_it_again(deltacloud):
+    status, headers, body = deltacloud.call("GET", "/realms")
+    assert status == 200 and json.loads(body)["realms"][0]["id"] == "us"
+    status, _, body = deltacloud.call("GET", "/realms", If_None_Match=headers["ETag"])
+    assert (status, body) == (304, b"")
+
+
+def test_a_browser_gets_pages_and_a_drawing_is_for_dot(deltacloud):
+    status, headers, body = deltacloud.call("GET", "/instances", Accept="text/html,*/*;q=0.8")
+    assert status == 200 and headers.get_content_type() == "text/html"
+    assert b"<title>instances</title>" in body
+    status, headers, body = deltacloud.call("GET", "/instance_states?format=gv")
+    assert headers.get_content_type() == "application/ghostscript"
+    assert b'"stopped" -> "finish" [label="destroy"];' in body
+
+
+def test_strangers_learn_what_the_api_is_and_nothing_of_the_account(deltacloud):
+    for path, status in [("", 200), ("/hardware_profiles", 200), ("/instances", 401), ("/keys", 401)]:
+        answer = deltacloud.call("GET", path, Authorization="Basic bW9ja3VzZXI6d3Jvbmc=")
+        assert answer[0] == status, path
+        assert (status == 401) == ("WWW-Authenticate" in answer[1])
+
+
+def test_plain_http_is_for_this_machine_only():
+    command = [binary.path(), "deltacloud", "--listen", "0.0.0.0:0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "give it a certificate" in done.stderr
+
+
+def test_a_file_keeps_what_was_made(tmp_path):
+    file = str(tmp_path / "cloud.sqlite")
+    first = DeltacloudServer("--database", file)
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    status, headers, _ = first.call("POST", "/instances", b"image_id=img1&name=kept", **form)
+    assert status == 201 and headers["Location"].startswith(first.url + "/instances/")
+    first.stop()
+    second = DeltacloudServer("--database", file)
+    _, _, body = second.call("GET", "/instances?name=kept")
+    assert [one["name"] for one in json.loads(body)["instances"]] == ["kept"]
+    second.stop()
+
+
+def test_a_large_blob_passes_in_little_memory(tmp_path):
+    server = DeltacloudServer("--database", str(tmp_path / "cloud.sqlite"))
+    pieces, piece = 96, bytes(range(256)) * 4096
+    server.call("GET")
+    idle = server.memory("VmHWM")
+
+    def content():
+        for _ in range(pieces):
+            yield piece
+
+    length = str(pieces * len(piece))
+    headers = {"Content_Length": length, "Content_Type": "application/x-thing", "X_Deltacloud_Blobmeta_Author": "me"}
+    status, _, body = server.call("PUT", "/buckets/bucket1/large", content(), **headers)
+    assert status == 200, body
+    assert json.loads(body)["blob"]["content_length"] == int(length)
+    status, headers, _ = server.call("HEAD", "/buckets/bucket1/large")
+    assert (status, headers["X-Deltacloud-Blobmeta-Author"]) == (204, "me")
+    status, headers, body = server.call("GET", "/buckets/bucket1/large/content", Accept="*/*")
+    assert (status, headers["Content-Type"], len(body)) == (200, "application/x-thing", int(length))
+    assert body == piece * pieces
+    assert server.memory("VmHWM") - idle < 64 * 1024, "the content was held in memory"
+    server.stop()
