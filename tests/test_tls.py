@@ -61,6 +61,7 @@ def test_both_current_versions_of_tls_are_spoken(server, version):
     assert server.client(tls=context).call("GetVersion").code == 0
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_versions_of_tls_are_not_spoken(server):
     context = server.home.tls()
     context.set_ciphers("ALL:@SECLEVEL=0")
