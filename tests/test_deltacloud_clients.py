@@ -17,9 +17,9 @@ from harness import binary
 class DeltacloudServer:
     """The server of the API over the mock cloud alone."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, listen="127.0.0.1:0"):
         self.process = subprocess.Popen(
-            [binary.path(), "deltacloud", "--driver", "mock", "--listen", "127.0.0.1:0", *options],
+            [binary.path(), "deltacloud", "--driver", "mock", "--listen", listen, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

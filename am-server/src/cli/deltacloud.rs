@@ -43,7 +43,7 @@ enum Driver {
 
 impl Deltacloud {
     pub(super) fn run(self) -> Result<(), Failure> {
-        log_to_stderr("info");
+        let _log = log_to_stderr("info");
         let cloud = match self.driver {
             Driver::Mock => {
                 let config = MockConfig::deltacloud();

@@ -23,7 +23,8 @@ fn with_metadata<'m>(
     entries: impl IntoIterator<Item = (&'m String, &'m String)>,
 ) -> Answer<RequestBuilder> {
     for (name, value) in entries {
-        let wrong = || DriverError::invalid("user_metadata", format!("{name:?} or its value cannot be a header"));
+        let wrong =
+            || DriverError::invalid("user_metadata", format!("{name:?} or its value cannot be a header"));
         let header: HeaderName = format!("x-deltacloud-blobmeta-{name}").parse().map_err(|_| wrong())?;
         request = request.header(header, HeaderValue::from_str(value).map_err(|_| wrong())?);
     }
@@ -67,11 +68,8 @@ impl DeltacloudDriver {
         let url = self.member(Collection::Blobs, Verb::SetMetadata, &[bucket_id, id])?;
         let operation = Operation::new(Collection::Blobs, Verb::SetMetadata);
         let request = with_metadata(self.server.request(Method::POST, url), entries)?;
-        let response = request
-            .header(CONTENT_LENGTH, 0)
-            .send()
-            .await
-            .map_err(|error| unanswered(&error, operation))?;
+        let response =
+            request.header(CONTENT_LENGTH, 0).send().await.map_err(|error| unanswered(&error, operation))?;
         self.server.told(response, operation, &format!("{bucket_id}/{id}")).await?;
         self.blob_of(bucket_id, id).await
     }

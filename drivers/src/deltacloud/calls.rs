@@ -172,18 +172,26 @@ impl DeltacloudDriver {
         let node = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
         let wrong_state = |node: &Node| {
             let state = entity(Some(node), decode).map(|instance| instance.state);
-            state.map_or_else(|error| error, |state| DriverError::WrongState { id: id.to_owned(), state, verb })
+            state.map_or_else(
+                |error| error,
+                |state| DriverError::WrongState { id: id.to_owned(), state, verb },
+            )
         };
         let link = node.list("actions").find(|link| link.text(&["rel"]) == Some(action.as_str()));
         let Some(link) = link else { return Err(wrong_state(&node)) };
         let url = self.server.follow(&link.words(&["href"]))?;
-        let method = if link.words(&["method"]).eq_ignore_ascii_case("delete") { Method::DELETE } else { Method::POST };
+        let method = if link.words(&["method"]).eq_ignore_ascii_case("delete") {
+            Method::DELETE
+        } else {
+            Method::POST
+        };
         match self.server.change(method, &url, &[], operation, id, false).await {
             Ok(told) => Ok(told.document.as_ref().and_then(decode)),
             // Between the look and the act it went another way: look again for what to say. Real servers
             // answer 403 when it is gone.
             Err(DriverError::Backend { status: Some(403 | 405), .. }) => {
-                let now = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
+                let now =
+                    self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
                 Err(wrong_state(&now))
             }
             Err(error) => Err(error),

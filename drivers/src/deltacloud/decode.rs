@@ -235,13 +235,19 @@ pub(super) fn volume(node: &Node) -> Option<Volume> {
         description: node.text(&["description"]).map(str::to_owned),
         created: time_of(node, "created"),
         capacity: node.text(&["capacity"]).and_then(|c| c.parse::<f64>().ok()).map_or(0, whole),
-        realm_id: node.text(&["realm_id"]).map(str::to_owned).or_else(|| node.field("realm")?.text(&["id"]).map(str::to_owned)),
+        realm_id: node
+            .text(&["realm_id"])
+            .map(str::to_owned)
+            .or_else(|| node.field("realm")?.text(&["id"]).map(str::to_owned)),
         state: match state.as_str() {
             "AVAILABLE" => VolumeState::Available,
             "IN-USE" | "IN_USE" => VolumeState::InUse,
             _ => VolumeState::Other(state),
         },
-        device: device.or_else(|| node.text(&["device"])).filter(|_| instance_id.is_some()).map(str::to_owned),
+        device: device
+            .or_else(|| node.text(&["device"]))
+            .filter(|_| instance_id.is_some())
+            .map(str::to_owned),
         instance_id,
     })
 }
@@ -267,12 +273,7 @@ pub(super) fn bucket(node: &Node) -> Option<Bucket> {
     let of_xml = node.fields().filter(|field| field.name == "blob").filter_map(Node::id);
     let mut blobs: Vec<String> = of_xml.chain(node.list("blob_list").filter_map(Node::id)).collect();
     blobs.sort();
-    Some(Bucket {
-        name: name(node, &id),
-        id,
-        location: node.text(&["location"]).map(str::to_owned),
-        blobs,
-    })
+    Some(Bucket { name: name(node, &id), id, location: node.text(&["location"]).map(str::to_owned), blobs })
 }
 
 pub(super) fn blob(node: &Node) -> Option<Blob> {
@@ -374,17 +375,18 @@ pub(super) fn firewall(node: &Node) -> Option<Firewall> {
 
 /// The machine of states, from the document that describes it.
 pub(super) fn states(root: &Node) -> StateMachine {
-    let ways = root.fields().filter_map(|state| Some((state, state.text(&["name"])?))).flat_map(|(state, name)| {
-        let of_xml = state.fields().filter(|field| field.name == "transition");
-        of_xml.chain(state.list("transitions")).filter_map(move |way| {
-            let action = match way.text(&["action"]) {
-                Some("create") => Some(InstanceAction::Create),
-                Some(rel) => Some(action(rel)?),
-                None => None,
-            };
-            Some((InstanceState::from(name), action, InstanceState::from(way.text(&["to"])?)))
-        })
-    });
+    let ways =
+        root.fields().filter_map(|state| Some((state, state.text(&["name"])?))).flat_map(|(state, name)| {
+            let of_xml = state.fields().filter(|field| field.name == "transition");
+            of_xml.chain(state.list("transitions")).filter_map(move |way| {
+                let action = match way.text(&["action"]) {
+                    Some("create") => Some(InstanceAction::Create),
+                    Some(rel) => Some(action(rel)?),
+                    None => None,
+                };
+                Some((InstanceState::from(name), action, InstanceState::from(way.text(&["to"])?)))
+            })
+        });
     StateMachine::new(ways)
 }
 

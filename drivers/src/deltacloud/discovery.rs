@@ -41,18 +41,24 @@ impl Discovery {
         let (mut links, mut told) = (BTreeMap::new(), Vec::new());
         for link in of_xml.chain(root.list("links")) {
             let (Some(rel), Some(href)) = (link.text(&["rel"]), link.text(&["href"])) else { continue };
-            let Some(collection) = Collection::ALL.iter().copied().find(|c| c.as_str() == rel) else { continue };
+            let Some(collection) = Collection::ALL.iter().copied().find(|c| c.as_str() == rel) else {
+                continue;
+            };
             links.insert(collection, server.follow(href)?);
             told.extend(features(link, collection));
         }
         for needed in [Collection::Instances, Collection::Images, Collection::Realms] {
             if !links.contains_key(&needed) {
-                return Err(ConnectError::NotDeltacloud("its entry point has no link to instances, images or realms"));
+                return Err(ConnectError::NotDeltacloud(
+                    "its entry point has no link to instances, images or realms",
+                ));
             }
         }
         let states = match links.get(&Collection::InstanceStates) {
             Some(url) => decode::states(&server.get(url, index, "").await?),
-            None => return Err(ConnectError::NotDeltacloud("its entry point has no link to instance states")),
+            None => {
+                return Err(ConnectError::NotDeltacloud("its entry point has no link to instance states"));
+            }
         };
         let mut operations = BTreeSet::new();
         for (collection, url) in &links {
@@ -106,7 +112,8 @@ async fn allowed(
     let acts = |action| states.states().any(|(state, _)| states.allows(state, action));
     Operation::all()
         .filter(|o| {
-            o.collection() == collection || (collection == Collection::Buckets && o.collection() == Collection::Blobs)
+            o.collection() == collection
+                || (collection == Collection::Buckets && o.collection() == Collection::Blobs)
         })
         .filter(|o| match o.verb() {
             Verb::Resize | Verb::SetUserData | Verb::Rebuild => false,

@@ -27,7 +27,8 @@ fn form<'a>(fields: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Vec
 impl DeltacloudDriver {
     /// The form of an instance's creation, under the name that the server shall know it by.
     fn creation(&self, request: &CreateInstance, name: &str) -> Vec<(String, String)> {
-        let mut fields = vec![("image_id".to_owned(), request.image_id.clone()), ("name".to_owned(), name.to_owned())];
+        let mut fields =
+            vec![("image_id".to_owned(), request.image_id.clone()), ("name".to_owned(), name.to_owned())];
         let mut add = |name: String, value: Option<&str>| fields.extend(value.map(|v| (name, v.to_owned())));
         add("realm_id".into(), request.realm_id.as_deref());
         add("hwp_id".into(), request.hardware_profile_id.as_deref());
@@ -166,7 +167,9 @@ impl ComputeDriver for DeltacloudDriver {
             Err(error) => Err(self.with_limit(error, request.realm_id.as_deref()).await),
         };
         match made {
-            Err(error) if error.may_have_happened() && !unique => self.instance_on_wire(&name).await?.ok_or(error),
+            Err(error) if error.may_have_happened() && !unique => {
+                self.instance_on_wire(&name).await?.ok_or(error)
+            }
             other => other,
         }
     }
@@ -301,12 +304,15 @@ impl ComputeDriver for DeltacloudDriver {
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let url = self.member(Collection::Firewalls, Verb::AddRule, &[firewall_id, "rules"])?;
         let operation = Operation::new(Collection::Firewalls, Verb::AddRule);
-        let added = self.server.change(reqwest::Method::POST, &url, &fields, operation, firewall_id, false).await;
+        let added =
+            self.server.change(reqwest::Method::POST, &url, &fields, operation, firewall_id, false).await;
         match added {
             Err(error) if !error.may_have_happened() => Err(error),
             other => match there(self.firewall(firewall_id).await?) {
                 Some(rule) => Ok(rule),
-                None => Err(other.err().unwrap_or_else(|| unreadable("the rule is not there although it was added"))),
+                None => Err(other
+                    .err()
+                    .unwrap_or_else(|| unreadable("the rule is not there although it was added"))),
             },
         }
     }
@@ -408,8 +414,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_bucket(&self, request: &CreateBucket) -> Answer<Bucket> {
-        let fields =
-            form([("name", Some(request.name.as_str())), ("location", request.location.as_deref())]);
+        let fields = form([("name", Some(request.name.as_str())), ("location", request.location.as_deref())]);
         let made_by = |bucket: &Bucket| MadeBy::judge(bucket.name == request.name, true);
         self.make(Collection::Buckets, &fields, &request.name, decode::bucket, made_by).await
     }
@@ -452,10 +457,13 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_network(&self, request: &CreateNetwork) -> Answer<Network> {
-        let fields =
-            form([("name", Some(request.name.as_str())), ("address_block", request.address_block.as_deref())]);
+        let fields = form([
+            ("name", Some(request.name.as_str())),
+            ("address_block", request.address_block.as_deref()),
+        ]);
         let made_by = |network: &Network| {
-            let same = request.address_block.as_ref().is_none_or(|block| network.address_blocks.contains(block));
+            let same =
+                request.address_block.as_ref().is_none_or(|block| network.address_blocks.contains(block));
             MadeBy::judge(network.name == request.name, same)
         };
         self.make(Collection::Networks, &fields, &request.name, decode::network, made_by).await
@@ -482,8 +490,8 @@ impl ComputeDriver for DeltacloudDriver {
         match &request.name {
             Some(name) => {
                 let made_by = |subnet: &Subnet| {
-                    let same =
-                        subnet.network_id == request.network_id && subnet.address_block == request.address_block;
+                    let same = subnet.network_id == request.network_id
+                        && subnet.address_block == request.address_block;
                     MadeBy::judge(subnet.name == *name, same)
                 };
                 self.make(Collection::Subnets, &fields, name, decode::subnet, made_by).await

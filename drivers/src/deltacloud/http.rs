@@ -82,7 +82,8 @@ impl Server {
     /// Where a link leads, relative or absolute. It stays on the configured server: one that sees itself under
     /// another name (behind a proxy) writes links that lead nowhere, and no link may lead our password away.
     pub(super) fn follow(&self, link: &str) -> Answer<Url> {
-        let broken = || DriverError::Backend { status: None, message: "the server has a link that is none".into() };
+        let broken =
+            || DriverError::Backend { status: None, message: "the server has a link that is none".into() };
         let mut folder = self.base.clone();
         if !folder.path().ends_with('/') {
             folder.set_path(&format!("{}/", folder.path()));
@@ -160,9 +161,8 @@ impl Server {
     ) -> Answer<Told> {
         let mut request = self.request(method, url).timeout(self.timeout);
         if let Some(form) = form {
-            request = request
-                .header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form);
+            request =
+                request.header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         }
         let response = request.send().await.map_err(|error| unanswered(&error, operation))?;
         self.told(response, operation, id).await
@@ -173,7 +173,8 @@ impl Server {
         let (status, headers) = (response.status(), response.headers().clone());
         let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
         let media_type = text(&reqwest::header::CONTENT_TYPE).unwrap_or_default().to_owned();
-        let retry_after = text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let retry_after =
+            text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         let body = collect(response, operation).await?;
         let document = Node::read(&media_type, &body);
         if status.is_success() {
@@ -226,7 +227,8 @@ pub(super) fn unreadable(why: &str) -> DriverError {
 /// What a refusal says, shortened.
 fn message(document: Option<&Node>, body: &str) -> String {
     const LONGEST: usize = 300;
-    let said = document.and_then(|d| d.text(&["message"])).unwrap_or(if document.is_some() { "" } else { body });
+    let said =
+        document.and_then(|d| d.text(&["message"])).unwrap_or(if document.is_some() { "" } else { body });
     let said = if said.trim_start().starts_with('<') { "" } else { said.trim() };
     said.chars().take(LONGEST).collect()
 }
@@ -237,7 +239,11 @@ fn parameter(message: &str) -> (&str, &str) {
         return (name, message);
     }
     match message.split_once(": ") {
-        Some((name, why)) if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => (name, why),
+        Some((name, why))
+            if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') =>
+        {
+            (name, why)
+        }
         _ => ("request", message),
     }
 }
@@ -289,8 +295,17 @@ mod tests {
     #[test]
     fn no_link_leads_away_from_the_server() {
         let server = server("https://cloud.example:8443/api");
-        for link in ["http://internal:3001/api/realms", "/api/realms", "realms", "https://cloud.example:8443/api/realms"] {
-            assert_eq!(server.follow(link).unwrap().as_str(), "https://cloud.example:8443/api/realms", "{link}");
+        for link in [
+            "http://internal:3001/api/realms",
+            "/api/realms",
+            "realms",
+            "https://cloud.example:8443/api/realms",
+        ] {
+            assert_eq!(
+                server.follow(link).unwrap().as_str(),
+                "https://cloud.example:8443/api/realms",
+                "{link}"
+            );
         }
         assert_eq!(server.follow("//evil.example/x").unwrap().host_str(), Some("cloud.example"));
     }
@@ -298,14 +313,16 @@ mod tests {
     #[test]
     fn refusals_become_the_errors_they_mean() {
         let create = Operation::new(Collection::Instances, Verb::Create);
-        let error = |status, message| {
-            refusal(StatusCode::from_u16(status).unwrap(), message, create, "n", None)
-        };
+        let error =
+            |status, message| refusal(StatusCode::from_u16(status).unwrap(), message, create, "n", None);
         assert_eq!(
             error(400, "Required parameter 'image_id' not found in [name]"),
             DriverError::invalid("image_id", "Required parameter 'image_id' not found in [name]")
         );
-        assert_eq!(error(400, "realm_id: there is no realm"), DriverError::invalid("realm_id", "there is no realm"));
+        assert_eq!(
+            error(400, "realm_id: there is no realm"),
+            DriverError::invalid("realm_id", "there is no realm")
+        );
         assert_eq!(error(412, ""), DriverError::Unsupported { operation: create });
         assert!(error(500, "oops").may_have_happened());
         assert!(!error(503, "").may_have_happened());

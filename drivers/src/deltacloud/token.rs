@@ -25,7 +25,8 @@ pub(super) fn wire_name(request: &CreateInstance) -> String {
 pub(super) fn token(name: &str) -> &str {
     match name.rsplit_once(MARK) {
         Some((token, digest))
-            if digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) =>
+            if digest.len() == DIGITS
+                && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) =>
         {
             token
         }

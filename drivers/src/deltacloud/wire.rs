@@ -21,7 +21,9 @@ impl Node {
     pub(super) fn read(media_type: &str, body: &str) -> Option<Self> {
         let json = media_type.contains("json") || body.trim_start().starts_with(['{', '[']);
         if !json {
-            return roxmltree::Document::parse(body).ok().map(|document| Self::of_xml(document.root_element()));
+            return roxmltree::Document::parse(body)
+                .ok()
+                .map(|document| Self::of_xml(document.root_element()));
         }
         let root = Self::of_json(String::new(), &serde_json::from_str(body).ok()?);
         match root.fields.as_slice() {
