@@ -43,7 +43,7 @@ pub struct Authorised {
     /// The latest end among the credentials that authorise, each cut short by the end of its certificates;
     /// slivers must not outlive it.
     pub expires: DateTime<Utc>,
-    /// Whether only a credential on the aggregate itself authorises, not one for the slice.
+    /// Whether one of them is an operator's credential on the aggregate itself.
     pub as_operator: bool,
 }
 
@@ -87,7 +87,7 @@ pub fn authorise(
             Ok(one) => {
                 granted = Some(granted.map_or(one.clone(), |so_far| Authorised {
                     expires: so_far.expires.max(one.expires),
-                    as_operator: so_far.as_operator && one.as_operator,
+                    as_operator: so_far.as_operator || one.as_operator,
                 }));
             }
             Err(refusal) => refusals.push(refusal),

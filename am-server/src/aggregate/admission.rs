@@ -5,13 +5,24 @@
 //! those who hold a credential for it, so that nobody can ask around (AM API v3, authorisation).
 
 use super::caller::{Caller, CredentialText};
-use super::error::CallError;
+use super::error::{CallError, GeniCode};
 use super::{Aggregate, SliverRequest, database};
 use chrono::{DateTime, Utc};
-use credentials::{Authorised, Operation, Target};
+use credentials::{Authorised, Credential, CredentialError, Operation, Target};
 use state::{Selection, Whereabouts};
 use std::collections::HashSet;
+use std::sync::Arc;
 use urn::{Kind, Urn};
+
+/// The most bytes of credentials that one call may bring.
+const MAX_CREDENTIAL_BYTES: usize = 1 << 20;
+/// Up to so many bytes are verified at once: the one or two credentials that a call normally brings.
+const INLINE_CREDENTIAL_BYTES: usize = 64 << 10;
+/// Unknown slivers that are looked for among those that once were; further ones just are not known.
+const MAX_LOOKED_UP: usize = 100;
+
+/// Credentials as the verifier judged them.
+pub(super) type Presented = Vec<Result<Arc<Credential>, CredentialError>>;
 
 /// A call that may go on.
 #[derive(Debug)]
@@ -31,17 +42,18 @@ impl Aggregate {
     ///
     /// # Errors
     /// Not a slice URN (geni_code 1), or no right to it (3).
-    pub(super) fn admit_slice(
+    pub(super) async fn admit_slice(
         &self,
         caller: &Caller,
         slice: &str,
         credentials: &[CredentialText],
         operation: Operation,
     ) -> Result<Admitted, CallError> {
-        let slice = Urn::parse_slice(slice)
-            .map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
+        let slice =
+            Urn::parse_slice(slice).map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
         tracing::Span::current().record("slice", slice.as_str());
-        let authorised = self.authorise(caller, credentials, Target::Slice(slice.clone()), operation)?;
+        let presented = self.verified(credentials).await?;
+        let authorised = self.authorise(caller, &presented, Target::Slice(slice.clone()), operation)?;
         Ok(admitted(slice, Selection::Slice, &authorised))
     }
 
@@ -71,16 +83,17 @@ impl Aggregate {
                     "urns: name one slice, or slivers of one slice; several slices, or a slice together with slivers, cannot be named in one call",
                 ));
             };
-            return self.admit_slice(caller, slice.as_str(), &request.credentials, operation);
+            return self.admit_slice(caller, slice.as_str(), &request.credentials, operation).await;
         }
+        let presented = self.verified(&request.credentials).await?;
         // Nothing is looked up for those who have no right to anything.
-        self.authorise(caller, &request.credentials, Target::AnySlice, operation)?;
+        self.authorise(caller, &presented, Target::AnySlice, operation)?;
         let slice = self.slice_of_slivers(&urns).await?;
         let target = match &slice {
             Some(slice) => Target::Slice(slice.clone()),
             None => Target::AnySlice,
         };
-        let authorised = self.authorise(caller, &request.credentials, target, operation)?;
+        let authorised = self.authorise(caller, &presented, target, operation)?;
         match slice {
             Some(slice) => {
                 tracing::Span::current().record("slice", slice.as_str());
@@ -94,30 +107,52 @@ impl Aggregate {
         }
     }
 
-    /// Holds the credentials against caller, target and operation.
+    /// What the verifier says of each credential presented; those of other types than geni_sfa are left out.
+    ///
+    /// # Errors
+    /// More of them than any honest caller has (geni_code 1).
+    pub(super) async fn verified(&self, credentials: &[CredentialText]) -> Result<Presented, CallError> {
+        let now = self.now();
+        let texts = credentials
+            .iter()
+            .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
+            .map(|credential| &credential.xml);
+        let bytes: usize = texts.clone().map(|xml| xml.len()).sum();
+        if bytes > MAX_CREDENTIAL_BYTES {
+            return Err(CallError::bad_arguments(format!(
+                "credentials: {bytes} bytes of them are more than the {MAX_CREDENTIAL_BYTES} one call may bring"
+            )));
+        }
+        if bytes <= INLINE_CREDENTIAL_BYTES {
+            return Ok(texts.map(|xml| self.verifier.verify(xml, now)).collect());
+        }
+        // Large ones have no right to anything yet: they are worked on beside the calls, and only so many at once.
+        let unavailable = || CallError::new(GeniCode::ServerError, "the credentials could not be verified");
+        let _place = self.verifying.acquire().await.map_err(|_| unavailable())?;
+        let (verifier, texts) = (Arc::clone(&self.verifier), texts.cloned().collect::<Vec<_>>());
+        tokio::task::spawn_blocking(move || texts.iter().map(|xml| verifier.verify(xml, now)).collect())
+            .await
+            .map_err(|_| unavailable())
+    }
+
+    /// Holds verified credentials against caller, target and operation.
     ///
     /// # Errors
     /// geni_code 3, with the reason in `am_code`.
     pub(super) fn authorise(
         &self,
         caller: &Caller,
-        credentials: &[CredentialText],
+        presented: &Presented,
         target: Target,
         operation: Operation,
     ) -> Result<Authorised, CallError> {
-        let now = self.now();
-        let presented: Vec<_> = credentials
-            .iter()
-            .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
-            .map(|credential| self.verifier.verify(&credential.xml, now))
-            .collect();
-        credentials::authorise(&presented, caller.identity(), &target, operation, &self.principal, now)
+        credentials::authorise(presented, caller.identity(), &target, operation, &self.principal, self.now())
             .map_err(|denied| CallError::forbidden(denied.to_string()).with_am_code(denied.kind.am_code()))
     }
 
     /// The slice of the first sliver that was ever known here.
     async fn slice_of_slivers(&self, urns: &[Urn]) -> Result<Option<Urn>, CallError> {
-        for urn in urns {
+        for urn in urns.iter().filter(|urn| urn.authority() == *self.authority()).take(MAX_LOOKED_UP) {
             if let Some(Whereabouts::Here(slice) | Whereabouts::Gone(slice)) =
                 self.store().slice_of(urn).await.map_err(database)?
             {
@@ -131,7 +166,7 @@ impl Aggregate {
     async fn check_one_slice(&self, slice: &Urn, urns: &[Urn]) -> Result<(), CallError> {
         let here = self.slice(slice).await?;
         let known: HashSet<&Urn> = here.slivers.iter().map(|sliver| &sliver.urn).collect();
-        for urn in urns.iter().filter(|urn| !known.contains(urn)) {
+        for urn in urns.iter().filter(|urn| !known.contains(urn)).take(MAX_LOOKED_UP) {
             match self.store().slice_of(urn).await.map_err(database)? {
                 Some(Whereabouts::Here(other) | Whereabouts::Gone(other)) if other != *slice => {
                     return Err(CallError::bad_arguments(format!(

@@ -34,7 +34,7 @@ impl Aggregate {
     /// As `docs/am-api.md` lists them.
     pub async fn allocate(&self, caller: &Caller, request: Allocate) -> Result<Answer<Manifest>, CallError> {
         let admitted =
-            self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver)?;
+            self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver).await?;
         let (limits, rspec) = (self.limits, request.rspec);
         let asked =
             off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;

@@ -20,22 +20,14 @@ pub enum GeniCode {
     TooBig = 6,
     /// Local policy says no.
     Refused = 7,
-    /// The back end did not answer in time.
-    TimedOut = 8,
     /// The database failed; nothing was changed.
     DatabaseError = 9,
-    /// The back end's own call failed.
-    RpcError = 10,
-    /// The aggregate is not taking calls.
-    Unavailable = 11,
     /// No such sliver, or a slice without slivers.
     SearchFailed = 12,
     /// Not supported, or not for this sliver in this state.
     Unsupported = 13,
     /// Locked by another call; try again.
     Busy = 14,
-    /// The slice has expired.
-    Expired = 15,
     /// The same is already under way.
     InProgress = 16,
     /// It is there already.
@@ -59,14 +51,10 @@ impl GeniCode {
             C::ServerError,
             C::TooBig,
             C::Refused,
-            C::TimedOut,
             C::DatabaseError,
-            C::RpcError,
-            C::Unavailable,
             C::SearchFailed,
             C::Unsupported,
             C::Busy,
-            C::Expired,
             C::InProgress,
             C::AlreadyExists,
             C::OutOfRange,
@@ -76,6 +64,9 @@ impl GeniCode {
         .find(|code| *code as i32 == number)
     }
 }
+
+/// The longest message, in characters.
+const MAX_MESSAGE: usize = 2000;
 
 /// A failed call.
 #[derive(Debug, Clone)]
@@ -90,7 +81,13 @@ impl CallError {
     /// A failure with this code.
     #[must_use]
     pub fn new(code: GeniCode, message: impl Into<String>) -> Self {
-        Self { code, am_code: None, message: message.into(), hint: None }
+        let mut message = message.into();
+        // What a caller sent may be quoted; a log or an answer must not grow with it.
+        if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { code, am_code: None, message, hint: None }
     }
 
     /// geni_code 1.

@@ -36,7 +36,7 @@ impl Aggregate {
             code_version: self.config().aggregate.show_version.then_some(env!("CARGO_PKG_VERSION")),
             single_allocation: self.policy().single_allocation,
             allocate: self.policy().allocate.as_str(),
-            request_extensions: &[rspec::namespaces::USER, rspec::namespaces::PRESERVE],
+            request_extensions: &[],
             ad_extensions: &[rspec::namespaces::OPSTATE],
         }
     }

@@ -31,7 +31,8 @@ impl Aggregate {
         caller: &Caller,
         request: ListResources,
     ) -> Result<Answer<Arc<str>>, CallError> {
-        self.authorise(caller, &request.credentials, Target::Any, Operation::ListResources)?;
+        let presented = self.verified(&request.credentials).await?;
+        self.authorise(caller, &presented, Target::Any, Operation::ListResources)?;
         if request.of_slice {
             return Err(CallError::bad_arguments(
                 "option geni_slice_urn belongs to version 2 of the API; call Describe for the resources of a slice",

@@ -44,8 +44,11 @@ use locks::SliceLocks;
 use state::{Event, Ledger, Policy, Refusal, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::sync::Semaphore;
 use urn::{Authority, Urn};
 
+/// Calls whose large credentials are verified at once.
+const VERIFYING: usize = 2;
 /// How often a transaction is tried again when another one was faster.
 const ATTEMPTS: usize = 16;
 
@@ -66,6 +69,8 @@ pub struct Aggregate {
     policy: Policy,
     limits: rspec::Limits,
     verifier: Arc<Verifier>,
+    /// Places for large credentials being verified.
+    verifying: Semaphore,
     store: Arc<dyn Store>,
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
@@ -128,6 +133,7 @@ impl Aggregate {
             policy,
             limits,
             verifier,
+            verifying: Semaphore::new(VERIFYING),
             store,
             clouds,
             inventory: RwLock::new(Arc::new(inventory)),

@@ -5,7 +5,7 @@ use super::caller::Caller;
 use super::error::CallError;
 use super::grant::Grant;
 use super::manifest::unreadable;
-use super::users::{User, accounts};
+use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, slivers};
 use credentials::Operation;
 use state::{Action, Configuration, Event, Slice};
@@ -70,7 +70,7 @@ fn with_users(slice: &Slice, users: &[User]) -> Result<BTreeMap<Urn, Configurati
         let Grant::Node(mut node) = Grant::of(granted).map_err(|error| unreadable(&error))? else { continue };
         let named = |user: &User| users.iter().any(|other| other.urn.eq_ignore_ascii_case(&user.urn));
         let kept: Vec<User> = node.users.iter().filter(|user| !named(user)).cloned().collect();
-        node.users = accounts(kept.into_iter().chain(users.iter().cloned()).collect());
+        node.users = accounts(kept.into_iter().chain(users.iter().cloned()).collect()).map_err(too_many)?;
         // The users of a running instance were changed on purpose: it may be rebooted for it.
         node.preserve = None;
         let configuration = Configuration {

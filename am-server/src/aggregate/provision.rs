@@ -6,7 +6,7 @@ use super::error::CallError;
 use super::grant::{Grant, NodeGrant};
 use super::manifest::unreadable;
 use super::renew::expiries;
-use super::users::{User, accounts};
+use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, by_name};
 use crate::plan::{Built, user_data};
 use chrono::{DateTime, Utc};
@@ -41,7 +41,7 @@ impl Aggregate {
         request: Provision,
     ) -> Result<Answer<Manifest>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::CreateSliver).await?;
-        let users = request.users.map(accounts);
+        let users = request.users.map(accounts).transpose().map_err(too_many)?;
         let named: Option<HashSet<&Urn>> = match &admitted.selection {
             Selection::Slice => None,
             Selection::Slivers(urns) => Some(urns.iter().collect()),

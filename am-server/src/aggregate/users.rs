@@ -1,6 +1,8 @@
 //! `geni_users`: the people who may log in, and the accounts they get.
 
+use super::error::CallError;
 use serde::{Deserialize, Serialize};
+use std::collections::{HashMap, HashSet};
 use urn::{Urn, UrnError};
 
 /// The most keys taken for one user.
@@ -19,12 +21,28 @@ pub struct User {
     pub keys: Vec<String>,
 }
 
+/// The most users taken in one call.
+pub const MAX_USERS: usize = 500;
+/// The most bytes of keys taken in one call, of all users together.
+const MAX_KEY_BYTES: usize = 256 << 10;
+/// Accounts that images bring along; a person does not get one of them.
+const SYSTEM_ACCOUNTS: [&str; 18] = [
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
+    "list", "irc", "nobody", "sshd",
+];
+
 /// Why an entry of `geni_users` is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UserError {
     /// The `urn` is none.
     #[error("urn: {0}")]
     Urn(#[from] UrnError),
+    /// Too many users.
+    #[error("{0} users are more than the {MAX_USERS} taken in one call")]
+    TooManyUsers(usize),
+    /// Too many bytes of keys.
+    #[error("{0} bytes of keys are more than the {MAX_KEY_BYTES} taken for all users together")]
+    TooMuch(usize),
     /// Too many keys.
     #[error("{0} keys are more than the {MAX_KEYS} taken for one user")]
     TooMany(usize),
@@ -63,27 +81,50 @@ impl User {
 
 /// Gives every person one account with a name of its own: entries for the same URN are put together, and where
 /// two people would get the same name the later one's is numbered.
-#[must_use]
-pub fn accounts(users: Vec<User>) -> Vec<User> {
+///
+/// # Errors
+/// More users, or more keys, than the nodes of a slice are told.
+pub fn accounts(users: Vec<User>) -> Result<Vec<User>, UserError> {
+    if users.len() > MAX_USERS {
+        return Err(UserError::TooManyUsers(users.len()));
+    }
+    // Every node's configuration holds all of them.
+    let bytes: usize = users.iter().flat_map(|user| &user.keys).map(String::len).sum();
+    if bytes > MAX_KEY_BYTES {
+        return Err(UserError::TooMuch(bytes));
+    }
     let mut accounts: Vec<User> = Vec::with_capacity(users.len());
+    let mut by_person: HashMap<Urn, usize> = HashMap::new();
+    let mut logins: HashSet<String> = HashSet::new();
     for mut user in users {
-        let same_person = |known: &User| Urn::parse(&known.urn).ok() == Urn::parse(&user.urn).ok();
-        if let Some(known) = accounts.iter_mut().find(|known| same_person(known)) {
-            known
-                .keys
-                .extend(user.keys.into_iter().filter(|key| !known.keys.contains(key)).collect::<Vec<_>>());
+        let person = Urn::parse(&user.urn)?;
+        if let Some(known) = by_person.get(&person).and_then(|at| accounts.get_mut(*at)) {
+            for key in user.keys {
+                if !known.keys.contains(&key) {
+                    known.keys.push(key);
+                }
+            }
+            if known.keys.len() > MAX_KEYS {
+                return Err(UserError::TooMany(known.keys.len()));
+            }
             continue;
         }
-        let plain = user.login.clone();
+        let plain: String = user.login.chars().take(28).collect();
         let mut number = 2;
-        while accounts.iter().any(|known| known.login == user.login) {
-            let kept: String = plain.chars().take(28).collect();
-            user.login = format!("{kept}{number}");
+        while !logins.insert(user.login.clone()) {
+            user.login = format!("{plain}{number}");
             number += 1;
         }
+        by_person.insert(person, accounts.len());
         accounts.push(user);
     }
-    accounts
+    Ok(accounts)
+}
+
+/// The refusal of a whole list of users.
+#[must_use]
+pub fn too_many(error: UserError) -> CallError {
+    CallError::bad_arguments(format!("geni_users: {error}"))
 }
 
 /// Whether a line is a public key as `authorized_keys` takes it, without options: those could run commands.
@@ -106,7 +147,7 @@ fn login_name(name: &str) -> String {
         .take(31)
         .map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c.to_ascii_lowercase() } else { '_' })
         .collect();
-    if !login.starts_with(|c: char| c.is_ascii_lowercase()) || login == "root" {
+    if !login.starts_with(|c: char| c.is_ascii_lowercase()) || SYSTEM_ACCOUNTS.contains(&login.as_str()) {
         login.insert(0, 'u');
     }
     login
@@ -150,7 +191,7 @@ mod tests {
             )
             .unwrap()
         };
-        let all = accounts(vec![user("a.b", "AAAA"), user("a_b", "BBBB"), user("A.B", "CCCC")]);
+        let all = accounts(vec![user("a.b", "AAAA"), user("a_b", "BBBB"), user("A.B", "CCCC")]).unwrap();
         assert_eq!(
             all.iter().map(|user| (user.login.as_str(), user.keys.len())).collect::<Vec<_>>(),
             [("a_b", 2), ("a_b2", 1)]
@@ -158,9 +199,25 @@ mod tests {
     }
 
     #[test]
+    fn what_would_fill_every_node_is_refused() {
+        let user = |n: usize, keys: usize| {
+            let line = format!("ssh-rsa {}", "A".repeat(3000));
+            User::new(&format!("urn:publicid:IDN+x+user+u{n}"), vec![line; keys]).unwrap()
+        };
+        assert!(matches!(accounts(vec![user(1, 1); MAX_USERS + 1]), Err(UserError::TooManyUsers(_))));
+        assert!(matches!(accounts((0..9).map(|n| user(n, 10)).collect()), Err(UserError::TooMuch(_))));
+        let key = |n: usize| format!("ssh-ed25519 AAAAAAAAAAAAAAAA{n:04}");
+        let same = |range: std::ops::Range<usize>| {
+            User::new("urn:publicid:IDN+x+user+same", range.map(key).collect()).unwrap()
+        };
+        assert!(matches!(accounts(vec![same(0..60), same(60..120)]), Err(UserError::TooMany(120))));
+        assert_eq!(accounts(vec![same(0..60), same(30..90)]).unwrap()[0].keys.len(), 90);
+    }
+
+    #[test]
     fn logins_are_unix_names() {
         for (name, login) in
-            [("Alice", "alice"), ("a.b", "a_b"), ("9x", "u9x"), ("root", "uroot"), ("é", "u_")]
+            [("Alice", "alice"), ("a.b", "a_b"), ("9x", "u9x"), ("root", "uroot"), ("www-data", "uwww-data"), ("é", "u_")]
         {
             assert_eq!(login_name(name), login);
         }
