@@ -22,7 +22,7 @@ use state::{
     AllocationStatus, DepartedSliver, Event, Goal, Instance, Observe, Operational, Phase, Power,
     ResourceKind, Sighting, Sliver, StoreError,
 };
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -149,8 +149,8 @@ impl Reconciler {
             Err(error) => return log_call(&urn, &error),
         };
         let mut tasks = JoinSet::new();
-        for sliver in slice.slivers.iter().filter(|sliver| names.contains(&sliver.urn)).cloned() {
-            let this = Arc::clone(&self);
+        for sliver in slice.slivers.iter().filter(|sliver| names.contains(&sliver.urn)) {
+            let (this, sliver) = (Arc::clone(&self), sliver.clone());
             tasks.spawn(async move {
                 let _place = this.places.acquire().await;
                 this.work_on(&sliver).await
@@ -307,49 +307,53 @@ impl Reconciler {
                 listed.push((offer.cloud.clone(), machines));
             }
         }
-        let roster = match store.roster().await {
-            Ok(roster) => roster,
-            Err(error) => return log_store(error),
-        };
-        let known: HashSet<String> = roster.iter().map(|entry| self.token(&entry.sliver)).collect();
-        for (cloud, machines) in &listed {
-            for machine in machines.iter().filter(|machine| machine.state != InstanceState::Finish) {
-                if machine.name.starts_with(&self.prefix) && !known.contains(&machine.name) {
-                    info!(
-                        driver = cloud.name,
-                        instance = machine.id,
-                        name = machine.name,
-                        "belongs to no sliver: destroying it"
-                    );
-                    self.destroy(cloud, machine).await;
-                }
-            }
-        }
-        let present: BTreeMap<&str, HashSet<(&str, bool)>> = listed
+        let live = listed
             .iter()
-            .map(|(cloud, machines)| {
-                let live = machines.iter().filter(|machine| machine.state != InstanceState::Finish);
-                (
-                    cloud.name.as_str(),
-                    live.map(|it| (it.name.as_str(), it.state == InstanceState::Running)).collect(),
-                )
-            })
-            .collect();
-        let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
-        for entry in roster {
-            if entry.resource == ResourceKind::Node
-                && entry.status != AllocationStatus::Allocated
-                && matches!(entry.operational, Operational::Ready | Operational::NotReady)
-            {
-                let token = self.token(&entry.sliver);
-                let running = entry.operational == Operational::Ready;
-                // Only a driver that answered can tell that an instance is not there.
-                if !present.values().any(|names| names.contains(&(token.as_str(), running))) {
-                    suspects.entry(entry.slice).or_default().insert(entry.sliver);
-                }
+            .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))
+            .filter(|(_, machine)| machine.state != InstanceState::Finish);
+        let mut unclaimed: HashMap<&str, Vec<(&Cloud, &Machine)>> = HashMap::new();
+        let mut present: HashSet<(&str, bool)> = HashSet::new();
+        for (cloud, machine) in live {
+            present.insert((machine.name.as_str(), machine.state == InstanceState::Running));
+            if machine.name.starts_with(&self.prefix) {
+                unclaimed.entry(machine.name.as_str()).or_default().push((cloud, machine));
             }
         }
-        self.work_on_slices(suspects).await;
+        let mut after: Option<Urn> = None;
+        loop {
+            // Page by page: all slivers there are may be more than fit into memory comfortably.
+            let page = match store.roster(after.as_ref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => return log_store(error),
+            };
+            let Some(last) = page.last() else { break };
+            after = Some(last.sliver.clone());
+            let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
+            for entry in page {
+                let token = self.token(&entry.sliver);
+                unclaimed.remove(token.as_str());
+                if entry.resource == ResourceKind::Node
+                    && entry.status != AllocationStatus::Allocated
+                    && matches!(entry.operational, Operational::Ready | Operational::NotReady)
+                {
+                    let running = entry.operational == Operational::Ready;
+                    // Only a driver that answered can tell that an instance is not there.
+                    if !present.contains(&(token.as_str(), running)) {
+                        suspects.entry(entry.slice).or_default().insert(entry.sliver);
+                    }
+                }
+            }
+            self.work_on_slices(suspects).await;
+        }
+        for (cloud, machine) in unclaimed.into_values().flatten() {
+            info!(
+                driver = cloud.name,
+                instance = machine.id,
+                name = machine.name,
+                "belongs to no sliver: destroying it"
+            );
+            self.destroy(cloud, machine).await;
+        }
     }
 
     /// Asks a driver something, unless it has been failing and is to be left alone for a while.
