@@ -2,9 +2,11 @@
 guarantees): same instance and disk for geni_persistent_state, not booted for geni_dynamic_state, not touched for
 geni_no_disruption."""
 
+import sqlite3
+
 import pytest
 
-from harness import edit, rspec
+from harness import Server, edit, rspec
 from harness.client import KEY, users
 from harness.rspec import Manifest
 
@@ -46,8 +48,6 @@ PROMISES = {
 @pytest.fixture(scope="module", params=list(CLOUDS))
 def cloud(request, new_home):
     """A server over each sort of cloud."""
-    from harness import Server
-
     server = Server(new_home(), mock=CLOUDS[request.param])
     server.kind = request.param
     yield server
@@ -131,8 +131,6 @@ def test_a_machine_that_failed_is_built_anew_by_update_and_provision(start_serve
     (urn,) = slice.slivers()
     before = slice.instances()[urn]
     # Somebody takes it away behind the aggregate's back.
-    import sqlite3
-
     server.kill()
     with sqlite3.connect(server.home.folder / "mock.sqlite") as file:
         file.execute("DELETE FROM instance WHERE id = ?", [before.id])

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import edit, rspec
+from harness import edit, poll, rspec
 from harness.codes import ALREADYEXISTS, BADARGS, BADVERSION, INPROGRESS, SEARCHFAILED, TOOBIG, UNSUPPORTED
 from harness.rspec import Manifest
 
@@ -109,8 +109,6 @@ def test_what_is_left_out_of_the_description_goes(slice):
     answer = slice.provision()
     assert states(answer) == {ids["a"]: PROVISIONED, ids["b"]: GONE}
     slice.wait("geni_ready")
-    from harness import poll
-
     poll.until(lambda: not slice.server.mock.by_sliver([ids["b"]]), "the instance going")
     slice.status([ids["b"]]).refused(SEARCHFAILED)
 
