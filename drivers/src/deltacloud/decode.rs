@@ -278,11 +278,11 @@ pub(super) fn bucket(node: &Node) -> Option<Bucket> {
 
 pub(super) fn blob(node: &Node) -> Option<Blob> {
     let bucket = node.field("bucket")?;
-    let entries = node.list("user_metadata").filter_map(|entry| {
+    let entries = node.list("user_metadata").map(|entry| {
         let key = entry.text(&["key"]).unwrap_or(&entry.name);
         // One cloud behind real servers puts its own prefix before the keys.
         let key = key.strip_prefix("x-amz-meta-").unwrap_or(key);
-        Some((key.to_owned(), entry.own_text().unwrap_or_default().to_owned()))
+        (key.to_owned(), entry.own_text().unwrap_or_default().to_owned())
     });
     Some(Blob {
         id: node.id()?,
