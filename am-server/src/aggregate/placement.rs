@@ -1,6 +1,7 @@
 //! Placement: from what a request asks for to the configurations that slivers are granted.
 //!
-//! A node that names a component goes there or nowhere; any other goes where most is free. What the
+//! A node that names a component goes there or nowhere; any other goes where most is free, of the components that are
+//! looked at: all of them in a small aggregate, some with room in a large one. What the
 //! experimenter left open (sliver type, image, interfaces' addresses) is decided here and written into the
 //! grant, so that the manifest can say it. Placement only proposes: whether the capacity is really there is
 //! for the ledger to say when the transaction is saved, and a caller that loses that race places again.
@@ -15,6 +16,9 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use urn::{Authority, Urn};
 
+/// Components with room that are compared before the best of them is taken: enough to spread slivers well, however
+/// many thousands there are.
+const ENOUGH: usize = 64;
 /// How many names a message lists before it says how many more there are.
 const LISTED: usize = 20;
 
@@ -215,11 +219,15 @@ impl<'a> Placement<'a> {
                 })
         };
         // Callers at the same moment begin at different places, so that they do not all choose the same one.
-        let start = usize::from(digest(sliver.as_str())[0]) * components.len() / 256;
-        let (after, before) = components.split_at(start);
+        let [high, low, ..] = digest(sliver.as_str());
+        let start = usize::from(u16::from_be_bytes([high, low])) * components.len() / (1 << 16);
+        let (before, after) = components.split_at(start);
         let mut best: Option<(bool, u64, &Component)> = None;
-        let mut any = false;
-        for component in before.iter().chain(after) {
+        let (mut any, mut with_room) = (false, 0);
+        for component in after.iter().chain(before) {
+            if with_room == ENOUGH {
+                break;
+            }
             if !fits(component) {
                 continue;
             }
@@ -228,6 +236,10 @@ impl<'a> Placement<'a> {
             let shared = !component.realm.exclusive;
             if free > 0 && best.is_none_or(|(is_shared, most, _)| (shared, free) > (is_shared, most)) {
                 best = Some((shared, free, component));
+            }
+            // Those that are only a second choice never end the search.
+            if free > 0 && (shared || node.exclusive == Some(true)) {
+                with_room += 1;
             }
         }
         match best {

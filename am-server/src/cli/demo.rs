@@ -35,7 +35,7 @@ const BETWEEN: Duration = Duration::from_millis(300);
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
-        log_to_stderr("warn");
+        let _log = log_to_stderr("warn");
         let folder = Folder::at(&self.dir);
         let made = folder.init(init::DEFAULT_AUTHORITY, self.listen, Utc::now())?;
         say(&match made.len() {

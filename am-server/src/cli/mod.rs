@@ -6,13 +6,14 @@ mod credential;
 mod deltacloud;
 mod demo;
 mod init;
+mod log;
 mod restore;
 mod serve;
 
 use clap::{Parser, Subcommand};
+use log::to_stderr as log_to_stderr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 /// A GENI aggregate manager.
 #[derive(Debug, Parser)]
@@ -72,11 +73,4 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Log lines go to standard error; `AM_LOG` filters them as `RUST_LOG` does elsewhere.
-fn log_to_stderr(default: &str) {
-    let filter = EnvFilter::try_from_env("AM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    // A second call, as a test might make it, changes nothing.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

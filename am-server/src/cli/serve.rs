@@ -23,7 +23,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        log_to_stderr("info");
+        let _log = log_to_stderr("info");
         let config = Config::load(&self.config)?;
         let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         runtime()?.block_on(async {

@@ -79,8 +79,8 @@ pub trait Store: Send + Sync {
     /// Nothing exists any more for these slivers. Their names stay taken; their configurations are forgotten.
     async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError>;
 
-    /// All slivers in the order of their names, expired ones included.
-    async fn roster(&self) -> Result<Vec<RosterEntry>, StoreError>;
+    /// All slivers in the order of their names, expired ones included; page by page, as [`Store::unsettled`].
+    async fn roster(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<RosterEntry>, StoreError>;
 
     /// How many there are of everything.
     async fn counts(&self) -> Result<Counts, StoreError>;

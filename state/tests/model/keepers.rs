@@ -95,7 +95,7 @@ impl Keeper for Database {
         let held = self.with(async |store| store.availability().await).unwrap();
         assert_eq!(held["cores"], Availability { total: CORES, held: world.held() });
         assert_eq!(self.store.as_ref().unwrap().ledger().get("cores"), Some(held["cores"]));
-        let roster = self.with(async |store| store.roster().await).unwrap();
+        let roster = self.with(async |store| store.roster(None, usize::MAX).await).unwrap();
         let there: BTreeSet<u32> = world.reference.rows.iter().map(|row| row.name).collect();
         assert_eq!(roster.iter().map(|one| name_of(&one.sliver)).collect::<BTreeSet<_>>(), there);
         let departed = self.with(async |store| store.departed(None, usize::MAX).await).unwrap();

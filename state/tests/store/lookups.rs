@@ -92,7 +92,7 @@ async fn counts_and_roster_show_what_there_is() {
     assert_eq!(of(AllocationStatus::Provisioned, Operational::NotReady), Some(1));
     assert_eq!(of(AllocationStatus::Provisioned, Operational::PendingAllocation), Some(1));
     assert_eq!(of(AllocationStatus::Allocated, Operational::PendingAllocation), Some(1));
-    let roster = store.roster().await.unwrap();
+    let roster = store.roster(None, usize::MAX).await.unwrap();
     assert_eq!(roster.len(), 3);
     assert_eq!((roster[2].sliver.name(), roster[2].slice.name()), ("c", "two"));
     assert_eq!((roster[0].expires, &roster[0].creator), (at(7 * 86_400), &urn("user", "alice")));

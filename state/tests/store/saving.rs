@@ -148,7 +148,7 @@ async fn concurrent_saves_to_different_slices_all_happen_and_share_what_there_is
     }
     assert_eq!(given, 60, "no more and no less than there is");
     assert_eq!(cores(&store).await, (60, 60));
-    assert_eq!(store.roster().await.unwrap().len(), 60);
+    assert_eq!(store.roster(None, usize::MAX).await.unwrap().len(), 60);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -197,5 +197,5 @@ async fn a_call_whose_caller_went_away_happens_whole_or_not_at_all() {
     let store = place.open(1000).await;
     let kept = store.counts().await.unwrap().slices;
     assert_eq!(cores(&store).await.1, kept * 7);
-    assert_eq!(store.roster().await.unwrap().len() as u64, kept * 2);
+    assert_eq!(store.roster(None, usize::MAX).await.unwrap().len() as u64, kept * 2);
 }

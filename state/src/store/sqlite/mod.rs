@@ -148,8 +148,9 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| write::forget_departed(connection, &slivers)).await
     }
 
-    async fn roster(&self) -> Result<Vec<RosterEntry>, StoreError> {
-        self.readers.run(read::roster).await
+    async fn roster(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<RosterEntry>, StoreError> {
+        let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
+        self.readers.run(move |connection| read::roster(connection, &after, limit)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {

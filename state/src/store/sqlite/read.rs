@@ -196,12 +196,17 @@ pub(super) fn departed(
     )
 }
 
-pub(super) fn roster(connection: &Connection) -> Result<Vec<RosterEntry>, StoreError> {
+pub(super) fn roster(
+    connection: &Connection,
+    after: &str,
+    limit: usize,
+) -> Result<Vec<RosterEntry>, StoreError> {
     all(
         connection,
         "SELECT slivers.urn, slices.urn, resource, creator, slivers.created, expires, allocation, operational
-         FROM slivers JOIN slices ON slices.key = slivers.slice ORDER BY slivers.key",
-        [],
+         FROM slivers JOIN slices ON slices.key = slivers.slice
+         WHERE slivers.key > ?1 ORDER BY slivers.key LIMIT ?2",
+        (after, at_most(limit)),
         |row| {
             Ok(RosterEntry {
                 sliver: row::urn(row, 0)?,
