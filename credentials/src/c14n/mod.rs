@@ -7,6 +7,7 @@
 //!
 //! The parser keeps names without their prefixes; they are taken from the source text.
 
+use crate::CredentialError;
 use crate::document::XML;
 use roxmltree::{Attribute, Node};
 
@@ -20,6 +21,16 @@ pub(crate) enum Form {
         /// The prefixes treated as in the inclusive form; the default namespace is the empty prefix.
         prefixes: Vec<String>,
     },
+}
+
+/// The canonical form (Canonical XML 1.0, inclusive, without comments) of a whole document: what a signature over all
+/// of it would be computed from.
+///
+/// # Errors
+/// [`CredentialError`] when the text is not well-formed, or beyond the bounds for credentials.
+pub fn canonical_xml(xml: &str) -> Result<String, CredentialError> {
+    let document = crate::document::parse(xml)?;
+    Ok(canonicalise(document.root_element(), &Form::Inclusive))
 }
 
 /// Writes the canonical form of an element. The document must have passed the bounds of
