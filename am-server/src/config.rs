@@ -99,9 +99,9 @@ pub struct LimitsSection {
     pub body_bytes: usize,
     /// Connections at once; further ones wait in the listen queue.
     pub connections: usize,
-    /// Seconds a handshake, a request's headers or a request's body may each take.
+    /// Seconds a handshake or a request's body may each take.
     pub request_seconds: u64,
-    /// Seconds a connection may be idle between requests.
+    /// Seconds until a connection has sent the headers of its next request, or taken the next part of an answer.
     pub idle_seconds: u64,
     /// Verified credentials remembered.
     pub remembered_credentials: usize,
@@ -313,12 +313,18 @@ impl Config {
                 problems.push(format!("aggregate.operators: {error}"));
             }
         }
-        if let Some(url) = &self.aggregate.url
-            && !(url.starts_with("https://")
-                && url.len() > "https://".len()
-                && !url.contains(char::is_whitespace))
-        {
-            problems.push(format!("aggregate.url: {url:?} must be an https:// URL without a path"));
+        match &self.aggregate.url {
+            Some(url) => {
+                let host = url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')).unwrap_or_default();
+                if host.is_empty() || host.contains('/') || host.contains(char::is_whitespace) {
+                    problems.push(format!("aggregate.url: {url:?} must be an https:// URL without a path"));
+                }
+            }
+            None if self.aggregate.listen.ip().is_unspecified() => problems.push(format!(
+                "aggregate.url: is needed, since nobody can reach the service by the address {} that it listens on",
+                self.aggregate.listen
+            )),
+            None => {}
         }
         for (name, path) in [("certificate", &self.tls.certificate), ("key", &self.tls.key)] {
             if !path.is_file() {

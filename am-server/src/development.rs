@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::mint::{Authority, KeyPair, MintError, NewCredential, Subject, delegate};
-use credentials::{Certificate, CertificateError};
+use credentials::{Certificate, CertificateError, ChainError, CredentialError, Policy, TrustRoots, Verifier};
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -45,6 +45,12 @@ pub enum DevelopmentError {
     /// A certificate or credential could not be made.
     #[error(transparent)]
     Mint(#[from] MintError),
+    /// The folder's authority cannot be trusted.
+    #[error("the development authority: {0}")]
+    Authority(#[from] ChainError),
+    /// The credential to be handed on is not good itself.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     /// A certificate in the folder could not be read.
     #[error("{path}: {source}")]
     Certificate {
@@ -250,7 +256,7 @@ impl Folder {
     }
 
     /// Hands a credential of `from` on to `to`, both users of the folder, with those of its privileges
-    /// that may be delegated, or just with `privileges`.
+    /// that may be delegated, or just with `privileges`; until `expires`, or as long as it is valid itself.
     ///
     /// # Errors
     /// [`DevelopmentError`], also when the credential does not allow it.
@@ -261,9 +267,13 @@ impl Folder {
         to: &str,
         privileges: Option<&[String]>,
         expires: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<String, DevelopmentError> {
         let (holder, receiver) = (self.user_chain(from)?, self.user_chain(to)?);
         let key = KeyPair::from_pem(&read(&self.user(from).join("key.pem"))?)?;
+        let roots = TrustRoots::from_certificates(self.authority()?.chain().to_vec(), &Policy::default())?;
+        let parent = Verifier::new(roots, 0).verify(credential, now)?;
+        let expires = expires.min(parent.expires);
         let named: Vec<(&str, bool)> = match privileges {
             Some(names) => names.iter().map(|name| (name.as_str(), false)).collect(),
             None => SLICE_PRIVILEGES.to_vec(),
@@ -347,12 +357,20 @@ fn write_new(
     made: &mut Vec<PathBuf>,
 ) -> Result<(), DevelopmentError> {
     let failed = |source| DevelopmentError::File { path: path.to_owned(), source };
-    let mut file = match fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(source) => return Err(failed(source)),
-    };
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(failed)?;
+    if path.exists() {
+        return Ok(());
+    }
+    // Under another name until it is whole: a file that is there is a file that can be used.
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let unfinished = PathBuf::from(unfinished);
+    let _ = fs::remove_file(&unfinished);
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished).map_err(failed)?;
+    file.write_all(content)
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&unfinished, path))
+        .map_err(failed)?;
     made.push(path.to_owned());
     Ok(())
 }

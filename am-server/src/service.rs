@@ -121,17 +121,26 @@ impl Service {
     /// Serves until `stop` turns true; then requests under way are finished, and nothing is left half done.
     pub async fn run(self, stop: watch::Receiver<bool>) {
         info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
-        let reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        let mut reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        let (end, ended) = watch::channel(false);
         let deltacloud =
-            self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, stop.clone())));
-        self.face.serve(self.listener, stop).await;
-        if let Some(Err(error)) = match deltacloud {
-            Some(face) => Some(face.await),
-            None => None,
-        } {
-            tracing::error!(%error, "the Deltacloud face ended badly");
+            self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
+        let serving = tokio::spawn(self.face.serve(self.listener, ended));
+        let mut stop = stop;
+        // Without its reconciler the service would promise what nobody carries out: it ends with it.
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            result = &mut reconciler => tracing::error!(?result, "the reconciler ended: the service ends too"),
         }
-        if let Err(error) = reconciler.await {
+        let _ = end.send(true);
+        for task in std::iter::once(serving).chain(deltacloud) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a face ended badly");
+            }
+        }
+        if !reconciler.is_finished()
+            && let Err(error) = reconciler.await
+        {
             tracing::error!(%error, "the reconciler ended badly");
         }
         info!("stopped");

@@ -49,8 +49,8 @@ impl Aggregate {
         credentials: &[CredentialText],
         operation: Operation,
     ) -> Result<Admitted, CallError> {
-        let slice =
-            Urn::parse_slice(slice).map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
+        let slice = Urn::parse_slice(slice)
+            .map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
         tracing::Span::current().record("slice", slice.as_str());
         let presented = self.verified(credentials).await?;
         let authorised = self.authorise(caller, &presented, Target::Slice(slice.clone()), operation)?;

@@ -14,6 +14,11 @@ use std::collections::HashSet;
 use urn::Urn;
 use uuid::Uuid;
 
+/// The most interfaces a node may have.
+const MAX_INTERFACES: usize = 256;
+/// The most ends a link may have: one on each node of a large slice.
+const MAX_ENDS: usize = 4096;
+
 /// The arguments of Allocate.
 #[derive(Debug)]
 pub struct Allocate {
@@ -83,16 +88,31 @@ impl Aggregate {
                 self.urn()
             )));
         }
-        self.check_count(local.nodes.len() + local.links.len())
+        self.check_size(local)
     }
 
-    /// Refuses more resources than one call may ask for.
-    pub(super) fn check_count(&self, count: usize) -> Result<(), CallError> {
+    /// Refuses more resources than one call may ask for, and nodes and links of monstrous size.
+    pub(super) fn check_size(&self, local: &Local<'_>) -> Result<(), CallError> {
         let most = self.config().limits.slivers_per_call;
+        let count = local.nodes.len() + local.links.len();
+        let too_big = |message: String| Err(CallError::new(GeniCode::TooBig, format!("rspec: {message}")));
         if count > most {
-            return Err(CallError::new(
-                GeniCode::TooBig,
-                format!("rspec: {count} nodes and links are more than the {most} one call may ask for"),
+            return too_big(format!("{count} nodes and links are more than the {most} one call may ask for"));
+        }
+        if let Some(node) = local.nodes.iter().find(|node| node.interfaces.len() > MAX_INTERFACES) {
+            return too_big(format!(
+                "{}: node {:?} has {} interfaces, more than the {MAX_INTERFACES} a node may have",
+                node.position,
+                node.client_id,
+                node.interfaces.len()
+            ));
+        }
+        if let Some(link) = local.links.iter().find(|link| link.interface_refs.len() > MAX_ENDS) {
+            return too_big(format!(
+                "{}: link {:?} has {} ends, more than the {MAX_ENDS} a link may have",
+                link.position,
+                link.client_id,
+                link.interface_refs.len()
             ));
         }
         Ok(())

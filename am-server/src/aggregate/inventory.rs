@@ -28,6 +28,7 @@ pub struct Cloud {
 }
 
 /// What one cloud offers, as last read.
+#[derive(Clone)]
 pub struct Offer {
     /// The cloud.
     pub cloud: Cloud,
@@ -35,6 +36,19 @@ pub struct Offer {
     pub profiles: Vec<HardwareProfile>,
     /// Its images.
     pub images: Vec<Image>,
+}
+
+impl Offer {
+    async fn read(cloud: &Cloud) -> Result<(Self, Vec<Realm>), DriverError> {
+        let realms = cloud.driver.realms().await?;
+        let profiles = cloud.driver.hardware_profiles().await?;
+        let images = cloud.driver.images().await?;
+        Ok((Self { cloud: cloud.clone(), profiles, images }, realms))
+    }
+
+    fn nothing(cloud: &Cloud) -> Self {
+        Self { cloud: cloud.clone(), profiles: Vec::new(), images: Vec::new() }
+    }
 }
 
 /// An advertised node: one realm of one cloud.
@@ -77,18 +91,24 @@ pub struct FoundType<'a> {
 }
 
 impl Inventory {
-    /// Asks every driver what it has.
-    ///
-    /// # Errors
-    /// The name of the driver that could not tell, and why.
-    pub async fn read(config: &Config, clouds: &[Cloud]) -> Result<Self, (String, DriverError)> {
+    /// Asks every driver what it has. One that does not answer is taken for what it was in `before`, or for having
+    /// nothing, and named beside: the others must not wait for it.
+    pub async fn read(
+        config: &Config,
+        clouds: &[Cloud],
+        before: Option<&Self>,
+    ) -> (Self, Vec<(String, DriverError)>) {
         let authority = config.authority();
-        let (mut offers, mut components) = (Vec::new(), Vec::new());
+        let (mut offers, mut components, mut silent) = (Vec::new(), Vec::new(), Vec::new());
         for cloud in clouds {
-            let failed = |error| (cloud.name.clone(), error);
-            let realms = cloud.driver.realms().await.map_err(failed)?;
-            let profiles = cloud.driver.hardware_profiles().await.map_err(failed)?;
-            let images = cloud.driver.images().await.map_err(failed)?;
+            let (offer, realms) = match Offer::read(cloud).await {
+                Ok(read) => read,
+                Err(error) => {
+                    silent.push((cloud.name.clone(), error));
+                    before
+                        .map_or_else(|| (Offer::nothing(cloud), Vec::new()), |before| before.offer_of(cloud))
+                }
+            };
             for realm in realms {
                 let name = format!("{}-{}", cloud.name, realm.id);
                 // A realm whose id no URN can hold cannot be advertised.
@@ -96,17 +116,27 @@ impl Inventory {
                 let resource = format!("node/{}/{}", cloud.name, realm.id);
                 components.push(Component { urn, name, offer: offers.len(), realm, resource });
             }
-            offers.push(Offer { cloud: cloud.clone(), profiles, images });
+            offers.push(offer);
         }
         let by_urn = components.iter().enumerate().map(|(at, c)| (c.urn.key().to_owned(), at)).collect();
-        Ok(Self {
+        let inventory = Self {
             authority,
             offers,
             components,
             by_urn,
             aliases: config.sliver_types.clone(),
             location: config.aggregate.location.clone(),
-        })
+        };
+        (inventory, silent)
+    }
+
+    /// What a cloud had when it was last read.
+    fn offer_of(&self, cloud: &Cloud) -> (Offer, Vec<Realm>) {
+        let Some(at) = self.offers.iter().position(|offer| offer.cloud.name == cloud.name) else {
+            return (Offer::nothing(cloud), Vec::new());
+        };
+        let realms = self.components.iter().filter(|it| it.offer == at).map(|it| it.realm.clone()).collect();
+        (self.offers[at].clone(), realms)
     }
 
     /// The totals of the capacity ledger: instances per component, and one of each VLAN tag.

@@ -82,14 +82,6 @@ pub struct Aggregate {
 /// Why the aggregate cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A driver did not say what it has.
-    #[error("driver {name}: {source}")]
-    Driver {
-        /// Its name.
-        name: String,
-        /// What it said instead.
-        source: drivers::DriverError,
-    },
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -114,9 +106,8 @@ impl Aggregate {
         let urn = Urn::new(&authority, "authority", "am")?;
         let operators =
             config.aggregate.operators.iter().map(|text| Urn::parse(text)).collect::<Result<_, _>>()?;
-        let inventory = Inventory::read(&config, &clouds)
-            .await
-            .map_err(|(name, source)| StartError::Driver { name, source })?;
+        let (inventory, silent) = Inventory::read(&config, &clouds, None).await;
+        warn_of(&silent);
         store.set_totals(&inventory.totals(config.vlans())).await?;
         let policy = Policy {
             allocated_for: config.policy.allocated_for(),
@@ -194,11 +185,10 @@ impl Aggregate {
     /// Asks the drivers again what they have.
     ///
     /// # Errors
-    /// [`StartError`]; the old inventory stays.
-    pub async fn refresh_inventory(&self) -> Result<(), StartError> {
-        let inventory = Inventory::read(&self.config, &self.clouds)
-            .await
-            .map_err(|(name, source)| StartError::Driver { name, source })?;
+    /// The ledger could not be told; the old inventory stays.
+    pub async fn refresh_inventory(&self) -> Result<(), StoreError> {
+        let (inventory, silent) = Inventory::read(&self.config, &self.clouds, Some(&self.inventory())).await;
+        warn_of(&silent);
         if inventory.same_as(&self.inventory()) {
             return Ok(());
         }
@@ -302,6 +292,13 @@ fn by_name(slice: &Slice) -> HashMap<&Urn, &Sliver> {
 fn remaining(transition: &Transition) -> Vec<&Sliver> {
     let by_name = by_name(&transition.slice);
     transition.report.iter().filter_map(|outcome| by_name.get(&outcome.urn).copied()).collect()
+}
+
+/// Names the drivers that did not say what they have.
+fn warn_of(silent: &[(String, drivers::DriverError)]) {
+    for (driver, error) in silent {
+        tracing::warn!(driver, %error, "the driver does not say what it has; it will be asked again");
+    }
 }
 
 /// The slivers of a transition's report.

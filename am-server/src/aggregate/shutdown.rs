@@ -22,7 +22,8 @@ impl Aggregate {
     /// # Errors
     /// No right to the slice (geni_code 3).
     pub async fn shutdown(&self, caller: &Caller, request: Shutdown) -> Result<Answer<bool>, CallError> {
-        let admitted = self.admit_slice(caller, &request.slice, &request.credentials, Operation::Shutdown).await?;
+        let admitted =
+            self.admit_slice(caller, &request.slice, &request.credentials, Operation::Shutdown).await?;
         self.transact(&admitted.slice, |_, _| {
             Ok(Event::Shutdown(state::Shutdown { by: caller.urn().clone() }))
         })

@@ -27,8 +27,8 @@ pub const MAX_USERS: usize = 500;
 const MAX_KEY_BYTES: usize = 256 << 10;
 /// Accounts that images bring along; a person does not get one of them.
 const SYSTEM_ACCOUNTS: [&str; 18] = [
-    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy", "www-data", "backup",
-    "list", "irc", "nobody", "sshd",
+    "root", "daemon", "bin", "sys", "sync", "games", "man", "lp", "mail", "news", "uucp", "proxy",
+    "www-data", "backup", "list", "irc", "nobody", "sshd",
 ];
 
 /// Why an entry of `geni_users` is refused.
@@ -216,9 +216,14 @@ mod tests {
 
     #[test]
     fn logins_are_unix_names() {
-        for (name, login) in
-            [("Alice", "alice"), ("a.b", "a_b"), ("9x", "u9x"), ("root", "uroot"), ("www-data", "uwww-data"), ("é", "u_")]
-        {
+        for (name, login) in [
+            ("Alice", "alice"),
+            ("a.b", "a_b"),
+            ("9x", "u9x"),
+            ("root", "uroot"),
+            ("www-data", "uwww-data"),
+            ("é", "u_"),
+        ] {
             assert_eq!(login_name(name), login);
         }
         assert!(User::new("urn:publicid:IDN+x+slice+a", Vec::new()).is_err());

@@ -51,7 +51,7 @@ pub(super) struct Delegate {
     /// Privileges to hand on, separated by commas; all that may be, if not given.
     #[arg(long, value_delimiter = ',')]
     privileges: Option<Vec<String>>,
-    /// How many days it is valid.
+    /// How many days it is valid; never longer than the credential that is handed on.
     #[arg(long, default_value_t = 7)]
     days: u32,
     /// Where to write it; standard output if not given.
@@ -78,6 +78,7 @@ impl Credential {
                     &command.to,
                     command.privileges.as_deref(),
                     in_days(command.days),
+                    Utc::now(),
                 )?;
                 deliver(&xml, command.out.as_deref())
             }

@@ -57,7 +57,7 @@ impl Aggregate {
         if live.is_empty() {
             self.check_asked(asked, &local)?;
         }
-        self.check_count(local.nodes.len() + local.links.len())?;
+        self.check_size(&local)?;
         let described: HashMap<&Urn, Option<&Node>> = local
             .nodes
             .iter()

@@ -60,13 +60,13 @@ impl BodyRefusal {
 
 /// Bodies up to this size are read at once; larger ones, and compressed ones, wait for a place, so that many of them
 /// together cannot fill the memory.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 256 << 10;
 
 /// A request's body, with the place it takes while it is worked on.
 pub struct Body {
     /// The bytes, decompressed.
     pub bytes: Bytes,
-    _place: Option<OwnedSemaphorePermit>,
+    _place: Option<Place>,
 }
 
 /// Reads the body of a request: at most `limit` bytes on the wire and after decompression, within `time`.
@@ -77,7 +77,7 @@ pub async fn body(
     request: Request<Incoming>,
     limit: usize,
     time: Duration,
-    places: &Arc<Semaphore>,
+    places: &Places,
 ) -> Result<Body, BodyRefusal> {
     let zipped = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
@@ -90,8 +90,12 @@ pub async fn body(
         Some(_) => return Err(BodyRefusal::Encoding),
     };
     let reading = async {
-        let mut place = if zipped { Some(take_place(places).await?) } else { None };
+        let mut place = None;
         let bytes = collect(request.into_body(), limit, places, &mut place).await?;
+        if zipped && place.is_none() {
+            // What it unpacks to may be large.
+            place = Some(places.take().await?);
+        }
         Ok((bytes, place))
     };
     let (body, place) = tokio::time::timeout(time, reading).await.map_err(|_| BodyRefusal::TooSlow)??;
@@ -111,15 +115,35 @@ pub async fn body(
     Ok(Body { bytes, _place: place })
 }
 
-async fn take_place(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, BodyRefusal> {
-    Arc::clone(places).acquire_owned().await.map_err(|_| BodyRefusal::Broken)
+/// Places for large bodies: so many of each caller, and so many in all, so that nobody can take all of them.
+#[derive(Clone)]
+pub struct Places {
+    /// Those of the caller.
+    pub own: Arc<Semaphore>,
+    /// Those of all callers.
+    pub all: Arc<Semaphore>,
+}
+
+/// A place that is taken, given back when it is dropped.
+struct Place {
+    _own: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
+impl Places {
+    async fn take(&self) -> Result<Place, BodyRefusal> {
+        let take = |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned();
+        let _own = take(&self.own).await.map_err(|_| BodyRefusal::Broken)?;
+        let _all = take(&self.all).await.map_err(|_| BodyRefusal::Broken)?;
+        Ok(Place { _own, _all })
+    }
 }
 
 async fn collect(
     mut body: Incoming,
     limit: usize,
-    places: &Arc<Semaphore>,
-    place: &mut Option<OwnedSemaphorePermit>,
+    places: &Places,
+    place: &mut Option<Place>,
 ) -> Result<Bytes, BodyRefusal> {
     let announced = hyper::body::Body::size_hint(&body).upper();
     if announced.is_some_and(|length| length > limit as u64) {
@@ -135,7 +159,7 @@ async fn collect(
             return Err(BodyRefusal::TooLarge(limit));
         }
         if length > LARGE && place.is_none() {
-            *place = Some(take_place(places).await?);
+            *place = Some(places.take().await?);
         }
         if collected.is_empty() && announced == Some(data.len() as u64) {
             return Ok(data);

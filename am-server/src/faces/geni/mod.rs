@@ -17,19 +17,26 @@ pub mod xmlrpc;
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
 use credentials::Identity;
+use http::Places;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ready::Ready;
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, info, warn};
 
+/// The longest time a handshake may take, whatever else is allowed: nobody is known yet who does it.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Large request bodies of one caller in memory at once.
+const LARGE_BODIES_EACH: usize = 4;
 /// Large request bodies in memory at once.
 const LARGE_BODIES: usize = 16;
 
@@ -40,9 +47,9 @@ pub struct Limits {
     pub body: usize,
     /// Connections at once.
     pub connections: usize,
-    /// Longest time for a handshake, for a request's headers, and for its body.
+    /// Longest time for a handshake and for a request's body.
     pub request: Duration,
-    /// Longest time without a request.
+    /// Longest time until a request's headers are there, and for a client to take the next part of its answer.
     pub idle: Duration,
 }
 
@@ -53,6 +60,8 @@ pub struct Face {
     limits: Limits,
     /// Places for large request bodies in memory.
     large_bodies: Arc<Semaphore>,
+    /// Those of each caller who is connected.
+    each: Mutex<HashMap<String, Weak<Semaphore>>>,
     ready: Ready,
 }
 
@@ -65,6 +74,7 @@ impl Face {
             acceptor: TlsAcceptor::from(tls),
             limits,
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
+            each: Mutex::default(),
             ready: Ready::default(),
         }
     }
@@ -118,7 +128,8 @@ impl Face {
     ) {
         // Small answers must not wait for an acknowledgement of the handshake's last packet.
         let _ = socket.set_nodelay(true);
-        let handshake = tokio::time::timeout(self.limits.request, self.acceptor.accept(socket)).await;
+        let handshake =
+            tokio::time::timeout(self.limits.request.min(HANDSHAKE), self.acceptor.accept(socket)).await;
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake refused"),
@@ -129,15 +140,19 @@ impl Face {
             Ok(identity) => Arc::new(identity),
             Err(error) => return info!(%peer, %error, "client certificate refused"),
         };
+        // A client that does not take its answer must not hold it for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.idle));
+        let places = self.places_of(&identity);
         let service = service_fn(|request| {
-            let (face, identity) = (Arc::clone(&self), Arc::clone(&identity));
-            async move { Ok::<_, std::convert::Infallible>(face.request(request, identity, peer).await) }
+            let (face, identity, places) = (Arc::clone(&self), Arc::clone(&identity), places.clone());
+            async move { Ok::<_, std::convert::Infallible>(face.request(request, identity, peer, &places).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.idle)
             .max_headers(64)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         tokio::pin!(connection);
         let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
         let ended = tokio::select! {
@@ -156,11 +171,25 @@ impl Face {
         }
     }
 
+    /// The places of one caller, the same for all their connections.
+    fn places_of(&self, identity: &Identity) -> Places {
+        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = identity.urn.key();
+        let own = each.get(key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            each.retain(|_, places| places.strong_count() > 0);
+            let own = Arc::new(Semaphore::new(LARGE_BODIES_EACH));
+            each.insert(key.to_owned(), Arc::downgrade(&own));
+            own
+        });
+        Places { own, all: Arc::clone(&self.large_bodies) }
+    }
+
     async fn request(
         &self,
         request: hyper::Request<hyper::body::Incoming>,
         identity: Arc<Identity>,
         peer: SocketAddr,
+        places: &Places,
     ) -> http::Response {
         // A resumed or long-lived connection must not outlive the certificate it was opened with.
         if identity.expires <= self.aggregate.now() {
@@ -176,8 +205,7 @@ impl Face {
             return http::method_not_allowed();
         }
         let zipped = http::accepts_gzip(request.headers());
-        let body = match http::body(request, self.limits.body, self.limits.request, &self.large_bodies).await
-        {
+        let body = match http::body(request, self.limits.body, self.limits.request, places).await {
             Ok(body) => body,
             Err(refusal) => return refusal.into_response(),
         };
