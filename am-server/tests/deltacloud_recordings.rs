@@ -80,20 +80,21 @@ fn xml(node: roxmltree::Node<'_, '_>) -> String {
     let name = node.tag_name().name();
     let mut attributes: Vec<_> = node.attributes().map(|a| format!("{}={:?}", a.name(), a.value())).collect();
     attributes.sort();
-    let kept = |child: &roxmltree::Node<'_, '_>| {
-        child.is_element()
-            && !DROPPED.contains(&child.tag_name().name())
-            && !matches!(child.attribute("rel"), Some("run" | "metrics"))
-            && !(child.has_tag_name("network_interfaces") && !child.has_children())
-            && !(name == "storage_snapshot" && child.has_tag_name("state"))
-            && !matches!(child.attribute("name"), Some("splat" | "captures"))
-            && !(name == "storage_volumes"
-                && child.attribute("id") == Some("vol3")
-                && child.attribute("device").is_some())
-            && !(name == "instance"
-                && child.has_tag_name("storage_volumes")
-                && child.children().all(|v| v.attribute("id").is_none_or(|id| id == "vol3")))
+    let vol3_only = |volumes: &roxmltree::Node<'_, '_>| {
+        volumes.children().all(|volume| volume.attribute("id").is_none_or(|id| id == "vol3"))
     };
+    let dropped = |child: &roxmltree::Node<'_, '_>| match child.tag_name().name() {
+        name if DROPPED.contains(&name) => true,
+        "link" => matches!(child.attribute("rel"), Some("run" | "metrics")),
+        "network_interfaces" => !child.has_children(),
+        "state" => name == "storage_snapshot",
+        "param" => matches!(child.attribute("name"), Some("splat" | "captures")),
+        "storage_volumes" => name == "instance" && vol3_only(child),
+        // As an instance refers to it: in the list of volumes it has no device of its own.
+        "storage_volume" => child.attribute("id") == Some("vol3") && child.attribute("device").is_some(),
+        _ => false,
+    };
+    let kept = |child: &roxmltree::Node<'_, '_>| child.is_element() && !dropped(child);
     let mut children: Vec<String> = node.children().filter(kept).map(xml).collect();
     if matches!(name, "hardware_profile" | "user_metadata") {
         children.sort();
@@ -116,7 +117,8 @@ fn json(value: &Value) -> String {
             let kept: BTreeMap<&str, String> = members
                 .iter()
                 .map(|(name, value)| (name.as_str(), value))
-                .filter(|(name, _)| !DROPPED.contains(name) && !(instance && *name == "network_interfaces"))
+                .filter(|(name, _)| !DROPPED.contains(name))
+                .filter(|(name, _)| !instance || *name != "network_interfaces")
                 .map(|(name, value)| match name {
                     name if TIMES.contains(&name) => (name, "(time)".to_owned()),
                     name if SECRETS.contains(&name) => (name, "(secret)".to_owned()),
