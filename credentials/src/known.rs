@@ -24,7 +24,7 @@ impl Known {
     }
 
     /// As [`Certificate::from_der`].
-    pub(crate) fn from_der(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
+    pub(crate) fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
         let mut key = [0; 32];
         key.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
@@ -49,10 +49,10 @@ mod tests {
         let authority = Authority::self_signed(urn, KeyPair::generate().unwrap(), start, end).unwrap();
         let known = Known::new();
         let der = authority.chain()[0].der();
-        let (one, two) = (known.from_der(der).unwrap(), known.from_der(der).unwrap());
+        let (one, two) = (known.certificate(der).unwrap(), known.certificate(der).unwrap());
         assert!(one.is_same(&two));
         assert!(!one.is_same(&Certificate::from_der(der).unwrap()));
-        assert!(known.from_der(&der[1..]).is_err());
+        assert!(known.certificate(&der[1..]).is_err());
         assert_eq!(known.0.lock().unwrap().len(), 1);
     }
 }

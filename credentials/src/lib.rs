@@ -68,8 +68,8 @@ mod signature;
 mod trust;
 mod verifier;
 
-pub use c14n::canonical_xml;
 pub use authorise::{Aggregate, Authorised, Denied, Target, authorise};
+pub use c14n::canonical_xml;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::ChainError;
 pub use credential::Credential;

@@ -188,7 +188,7 @@ impl TrustRoots {
     /// # Errors
     /// As [`Certificate::from_der`].
     pub fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
-        self.known.from_der(der)
+        self.known.certificate(der)
     }
 
     pub(crate) fn known(&self) -> &Known {

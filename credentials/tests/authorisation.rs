@@ -206,6 +206,18 @@ fn operators_hold_rights_over_every_slice() {
         );
         denied(ask(manager, vec![], ALL, Operation::Shutdown), Kind::Mismatch, "is not an operator");
     }
+    // A credential on the slice beside it takes nothing away.
+    let on_aggregate = WORLD.credential_on(&WORLD.alice, &lab("ch.example.org:am1+authority+am"), ALL);
+    let on_slice = WORLD.credential(ALL);
+    let aggregate =
+        Aggregate { urn: urn("urn:publicid:IDN+ch.example.org:am1+authority+am"), operators: alice() };
+    for shown in [[&on_aggregate, &on_slice], [&on_slice, &on_aggregate]] {
+        let judged = shown.map(|xml| verified(xml));
+        let identity = WORLD.identity(&WORLD.alice);
+        let granted =
+            authorise(&judged, &identity, &slice(), Operation::Shutdown, &aggregate, now()).unwrap();
+        assert!(granted.as_operator);
+    }
     denied(
         ask("ch.example.org:am2+authority+am", alice(), ALL, Operation::Shutdown),
         Kind::Mismatch,

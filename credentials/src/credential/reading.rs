@@ -128,7 +128,7 @@ pub(crate) fn read(level: Level, element: Node<'_, '_>, known: &Known) -> Result
     }
     let gid = |role: Role, name, urn_name| -> Result<(Vec<Certificate>, Urn), CredentialError> {
         let certificate = |source| CredentialError::Certificate { level, role, source };
-        let chain = Certificate::chain_from_pem_with(&value(name)?, |der| known.from_der(der))
+        let chain = Certificate::chain_from_pem_with(&value(name)?, |der| known.certificate(der))
             .map_err(certificate)?;
         if chain.len() > MAX_GID {
             return Err(wrong(format!(

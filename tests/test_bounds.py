@@ -1,0 +1,98 @@
+"""What one caller may cost: whoever holds a certificate, or even a credential, cannot take the service from the others."""
+
+import gzip
+import socket
+import ssl
+import urllib.parse
+
+from harness import rspec
+from harness.client import KEY, RSPEC_VERSION, credential, users
+from harness.codes import BADARGS, BADVERSION, SUCCESS, TOOBIG
+
+
+def answered(connection: ssl.SSLSocket) -> bool:
+    """Whether anything came back on a connection, an answer or its end, without waiting for it."""
+    connection.settimeout(0)
+    try:
+        connection.recv(1)
+    except (ssl.SSLWantReadError, BlockingIOError):
+        return False
+    return True
+
+
+def test_users_and_keys_are_bounded(server, slice):
+    # Every node is told all users: their number and the size of their keys multiply with the slice.
+    slice.allocate(rspec.nodes("a")).ok()
+    before = slice.state()
+    many = [(server.home.user_urn(f"u{n}"), [KEY]) for n in range(501)]
+    slice.provision(geni_users=users(*many)).refused(BADARGS, "geni_users", "501", "500")
+    long = ["ssh-rsa " + "A" * 4000] * 90
+    slice.provision(geni_users=users((server.home.user_urn("alice"), long))).refused(BADARGS, "geni_users", "bytes")
+    halves = [f"ssh-ed25519 AAAAAAAAAAAAAAAA{n:04}" for n in range(160)]
+    alice = server.home.user_urn("alice")
+    slice.provision(geni_users=users((alice, halves[:80]), (alice, halves[80:]))).refused(BADARGS, "160 keys")
+    assert slice.state() == before
+    slice.provision(geni_users=users(*many[:500])).ok()
+
+
+def test_a_node_of_monstrous_size_is_refused(slice):
+    interfaces = [f"a:if{n}" for n in range(257)]
+    slice.allocate(rspec.request(rspec.node("a", interfaces=interfaces))).refused(TOOBIG, "257 interfaces", "256", "line")
+    ends = [f"a:if{n}" for n in range(256)]
+    slice.allocate(rspec.request(rspec.node("a", interfaces=ends))).ok()
+
+
+def test_quoted_text_does_not_grow_the_answer_or_the_log(server, slice):
+    before = server.log.stat().st_size
+    version = dict(RSPEC_VERSION, type="x" * 1_000_000)
+    output = slice.describe(geni_rspec_version=version).refused(BADVERSION, "RSpec type")
+    assert len(output) < 3000
+    assert server.log.stat().st_size - before < 10_000
+
+
+def test_heaps_of_credentials_are_refused_before_anything_is_verified(server, slice):
+    junk = credential("<signed-credential>" + "<a/>" * 100_000 + "</signed-credential>")
+    slice.client.call("Status", [slice.urn], [junk] * 5, {}).refused(BADARGS, "credentials", "bytes")
+    # Some junk beside a good credential does no harm.
+    slice.allocate(rspec.nodes("a")).ok()
+    assert slice.client.call("Status", [slice.urn], [junk, *slice.credentials], {}).code == SUCCESS
+
+
+def test_slow_senders_of_large_requests_hold_up_only_themselves(server, slice):
+    # So many places for large bodies as there are for all callers are taken, or tried to be, by one of them.
+    url = urllib.parse.urlsplit(server.base_url)
+    slow = []
+    try:
+        for _ in range(20):
+            raw = socket.create_connection((url.hostname, url.port), timeout=10)
+            connection = server.home.tls("bob").wrap_socket(raw, server_hostname=url.hostname)
+            head = b"POST /am/3.0 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 1000000\r\n\r\n"
+            connection.sendall(head + b" " * 400_000)
+            slow.append(connection)
+        large = rspec.request(rspec.node("a"), "<!--" + "x" * 500_000 + "-->")
+        slice.allocate(large).ok()
+        # It did not wait for a slow one to be given up.
+        assert not any(answered(connection) for connection in slow)
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_gzip_that_never_comes_holds_no_place(server, slice):
+    url = urllib.parse.urlsplit(server.base_url)
+    idle = []
+    try:
+        for _ in range(20):
+            raw = socket.create_connection((url.hostname, url.port), timeout=10)
+            connection = server.home.tls("alice").wrap_socket(raw, server_hostname=url.hostname)
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n")
+            idle.append(connection)
+        body = gzip.compress(b"<?xml version='1.0'?><methodCall><methodName>GetVersion</methodName><params/></methodCall>")
+        raw = socket.create_connection((url.hostname, url.port), timeout=20)
+        with server.home.tls("alice").wrap_socket(raw, server_hostname=url.hostname) as connection:
+            head = f"POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+            assert connection.recv(12) == b"HTTP/1.1 200"
+    finally:
+        for connection in idle:
+            connection.close()
