@@ -19,7 +19,8 @@ pub fn system_clock() -> Clock {
 #[must_use]
 pub fn clock_ahead(file: std::path::PathBuf) -> Clock {
     std::sync::Arc::new(move || {
-        let ahead = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let ahead =
+            std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         (Utc::now() + chrono::TimeDelta::seconds(ahead)).trunc_subsecs(0)
     })
 }

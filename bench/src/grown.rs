@@ -47,8 +47,7 @@ fn fill_rows(path: &Path, size: Size) -> rusqlite::Result<()> {
         "",
         &[("key", sliver_name), ("urn", "''"), ("slice", &slice_name("slice"))],
     )?;
-    connection
-        .execute("UPDATE slivers SET urn = key WHERE urn = ''", [])?;
+    connection.execute("UPDATE slivers SET urn = key WHERE urn = ''", [])?;
     connection.execute("UPDATE capacity SET held = held * ?1", [count(copies + 1)])?;
     copy(
         &connection,
@@ -57,8 +56,7 @@ fn fill_rows(path: &Path, size: Size) -> rusqlite::Result<()> {
         "WHERE key = (SELECT MIN(key) FROM departed)",
         &[("key", sliver_name), ("urn", "''")],
     )?;
-    connection
-        .execute("UPDATE departed SET urn = key WHERE urn = ''", [])?;
+    connection.execute("UPDATE departed SET urn = key WHERE urn = ''", [])?;
     connection.execute_batch("COMMIT; PRAGMA wal_checkpoint(TRUNCATE)")
 }
 

@@ -53,11 +53,20 @@ struct Share {
 /// # Errors
 /// A client ended in a panic; turns that fail are counted, not raised.
 pub async fn run(target: &Target, operation: &Arc<Operation>, load: Load) -> Result<Outcome, Failure> {
+    // Handshakes cost more than calls: kept connections are all there before the clock starts.
+    let mut opening = tokio::task::JoinSet::new();
+    for _ in 0..load.clients {
+        let mut client = Client::new(target.clone(), load.connections);
+        opening.spawn(async move { client.open().await.map(|()| client) });
+    }
+    let mut clients = Vec::with_capacity(load.clients);
+    while let Some(client) = opening.join_next().await {
+        clients.push(client.map_err(Failure::when("a client"))??);
+    }
     let start = Instant::now() + load.warm_up;
     let end = start + load.time;
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..load.clients {
-        let client = Client::new(target.clone(), load.connections);
+    for (number, client) in clients.into_iter().enumerate() {
         let operation = Arc::clone(operation);
         tasks.spawn(async move { work(client, &operation, number, start, end).await });
     }

@@ -138,6 +138,17 @@ impl Client {
         Self { target, connections, open: None }
     }
 
+    /// Opens the connection that is to be kept, if it is.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        if self.connections == Connections::Kept && self.open.is_none() {
+            self.open = Some(self.target.connect(false).await?);
+        }
+        Ok(())
+    }
+
     /// Sends a call and gives the bytes of the answer's body.
     ///
     /// # Errors

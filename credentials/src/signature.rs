@@ -200,7 +200,7 @@ fn certificates(signature: Node<'_, '_>, known: &Known) -> Result<Vec<Certificat
             }
             let text = crate::document::text(certificate)?;
             let der = decode_certificate(&text).map_err(SignatureError::Certificate)?;
-            found.push(known.from_der(&der).map_err(SignatureError::Certificate)?);
+            found.push(known.certificate(&der).map_err(SignatureError::Certificate)?);
         }
     }
     if found.is_empty() {

@@ -41,7 +41,8 @@ pub(super) fn to_stderr(default: &str) -> Log {
     let filter = EnvFilter::try_from_env("AM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
     let (lines, queue) = sync_channel(WAITING);
-    let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, io::stderr()));
+    let thread =
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&queue, io::stderr()));
     // A second call, as a test might make it, changes nothing.
     if thread.is_ok() {
         let _ = log.with_writer(Lines(lines.clone())).try_init();

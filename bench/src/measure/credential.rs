@@ -51,7 +51,7 @@ pub(super) fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
         Ok(start.elapsed().as_secs_f64() * 1e6 / FRESH as f64)
     };
     let (mut first, mut again, mut bare, mut ratios) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..bench.settings.rounds * 4 {
+    for _ in 0..bench.settings.rounds * 2 {
         let verifier = Verifier::new(fresh(&roots)?, 2 * FRESH);
         // The authority and the caller are known to a service that runs; the credential is what is new.
         if let Some((_, xml)) = mint(&folder, "known", 1)?.first() {
