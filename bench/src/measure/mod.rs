@@ -167,8 +167,8 @@ pub(crate) async fn pair(
     let ratios = |take: fn(&Outcome) -> f64| {
         median(mine.iter().zip(&other).map(|(ours, theirs)| take(ours) / take(theirs)).collect())
     };
-    let (rate, latency): (fn(&Outcome) -> f64, fn(&Outcome) -> f64) =
-        (|it| it.per_second, |it| it.p50_us as f64);
+    let rate: fn(&Outcome) -> f64 = |it| it.per_second;
+    let latency: fn(&Outcome) -> f64 = |it| it.p50_us as f64;
     Ok(Pair {
         ratio: ratios(rate),
         ours: of(&mine, rate),
