@@ -1,5 +1,8 @@
 //! XML-RPC both ways: calls read, answers written.
 
+#![allow(missing_docs, unreachable_pub, reason = "what criterion's macros write")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use am_server::aggregate::answer::{Answer, SliverEntry, Slivers};
 use am_server::faces::geni::{reply, xmlrpc};
 use bench::documents::plain;

@@ -1,5 +1,8 @@
 //! Canonical XML, and the check of a signed credential: the first time and when it is remembered.
 
+#![allow(missing_docs, unreachable_pub, reason = "what criterion's macros write")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use bench::experimenter::mint;
 use bench::server::{Lab, prepare};
 use chrono::Utc;

@@ -1,5 +1,8 @@
 //! RSpecs of 10, 1,000 and 10,000 nodes: read, compared with themselves, written as manifests and advertisements.
 
+#![allow(missing_docs, unreachable_pub, reason = "what criterion's macros write")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use bench::documents::typical;
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

@@ -1,5 +1,8 @@
 //! What calls make of slices of 1, 100 and 1,000 slivers: the pure state machine, without a store.
 
+#![allow(missing_docs, unreachable_pub, reason = "what criterion's macros write")]
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
+
 use chrono::{DateTime, TimeDelta, Utc};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use state::{
