@@ -85,6 +85,10 @@ pub trait Store: Send + Sync {
     /// How many there are of everything.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
+    /// What tells this store from all others: random, given once when it was made, the same ever after. Empty for one
+    /// that was in use before stores were told apart.
+    fn installation(&self) -> &str;
+
     /// A number that grows with every saved change, after it is durable. For waking whoever acts on changes;
     /// changes that come together may be seen as one.
     fn changes(&self) -> watch::Receiver<u64>;

@@ -47,6 +47,35 @@ async fn the_database_of_a_later_version_is_left_alone() {
     assert!(error.to_string().contains("run the newer program"), "{error}");
 }
 
+#[tokio::test]
+async fn every_database_is_an_installation_of_its_own() {
+    let (place, other) = (Place::new(), Place::new());
+    let id = place.open(1).await.installation().to_owned();
+    assert_eq!(id.len(), 32, "{id}");
+    assert_eq!(place.open(1).await.installation(), id, "it stays when the database is opened again");
+    assert_ne!(other.open(1).await.installation(), id);
+}
+
+/// What a database looks like that was made before there were installations.
+fn take_installation_away(place: &Place) {
+    let old = rusqlite::Connection::open(place.path()).unwrap();
+    old.execute_batch("DROP TABLE installation; DELETE FROM refinery_schema_history WHERE version = 2").unwrap();
+}
+
+#[tokio::test]
+async fn a_database_in_use_from_before_installations_goes_on_owning_what_it_built() {
+    let place = Place::new();
+    let store = place.open(1).await;
+    does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
+    drop(store);
+    take_installation_away(&place);
+    assert_eq!(place.open(1).await.installation(), "");
+    let unused = Place::new();
+    drop(unused.open(1).await);
+    take_installation_away(&unused);
+    assert_eq!(unused.open(1).await.installation().len(), 32);
+}
+
 #[test]
 fn what_cannot_be_opened_is_said_with_its_path() {
     let place = Place::new();

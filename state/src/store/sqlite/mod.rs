@@ -41,6 +41,7 @@ pub struct SqliteStore {
     writer: Writer,
     cache: Arc<Cache>,
     ledger: Arc<RwLock<Arc<Ledger>>>,
+    installation: String,
     _lock: File,
 }
 
@@ -57,9 +58,10 @@ impl SqliteStore {
         let (connection, changes) = open::writer_connection(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let ledger = Ledger::new(read::availability(&connection)?);
+        let installation = connection.query_row("SELECT id FROM installation", [], |row| row.get(0))?;
         let writer = Writer::start(connection, changes)?;
         let (cache, ledger) = (Arc::new(Cache::new()), Arc::new(RwLock::new(Arc::new(ledger))));
-        Ok(Self { readers, writer, cache, ledger, _lock: lock })
+        Ok(Self { readers, writer, cache, ledger, installation, _lock: lock })
     }
 }
 
@@ -155,6 +157,10 @@ impl Store for SqliteStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.readers.run(read::counts).await
+    }
+
+    fn installation(&self) -> &str {
+        &self.installation
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
