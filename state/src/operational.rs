@@ -67,6 +67,21 @@ pub struct Instance {
     pub done: Revision,
     /// The driver's own record of it: identifier, addresses… Opaque here.
     pub detail: serde_json::Value,
+    /// Whether it was seen stopped, or not there at all, since the slice was shut down.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub halted: bool,
+    /// Whether it failed because the cloud did not have it any more: should the cloud show it again, it is looked at
+    /// again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub vanished: bool,
+}
+
+impl Instance {
+    /// One that was just seen.
+    #[must_use]
+    pub fn new(phase: Phase, done: Revision, detail: serde_json::Value) -> Self {
+        Self { phase, done, detail, halted: false, vanished: false }
+    }
 }
 
 /// The operational states by their protocol names.
@@ -200,8 +215,8 @@ impl Sliver {
     pub fn is_settled(&self) -> bool {
         match (self.goal(), &self.instance) {
             (Goal::Absent, instance) => instance.is_none(),
-            (Goal::Halted, None) => true,
-            (Goal::Halted, Some(instance)) => matches!(instance.phase, Phase::Stopped | Phase::Failed),
+            // Neither a failure nor an answer that never came says that nothing runs: only having looked does.
+            (Goal::Halted, instance) => instance.as_ref().is_some_and(|instance| instance.halted),
             (Goal::Present { .. }, _) => self.operational().is_final(),
         }
     }
@@ -219,7 +234,7 @@ mod tests {
         sliver.power = power;
         sliver.wanted = Revision { configuration: 2, restarts: 1, users: 1 };
         let done = Revision { configuration, restarts, users };
-        sliver.instance = Some(Instance { phase, done, detail: serde_json::Value::Null });
+        sliver.instance = Some(Instance::new(phase, done, serde_json::Value::Null));
         sliver.operational()
     }
 
@@ -262,6 +277,30 @@ mod tests {
         let stage = Stage::mixed();
         assert_eq!(stage.get("a").goal(), Goal::Absent);
         assert!(stage.get("a").is_settled());
+    }
+
+    #[test]
+    fn a_suspended_sliver_is_settled_only_once_it_was_seen_not_to_run() {
+        for state in Operational::ALL {
+            let mut sliver = Stage::operational(state).get("p").clone();
+            sliver.suspended = true;
+            assert!(!sliver.is_settled(), "{state}: it may run");
+            let instance = sliver.instance.take();
+            let seen = Instance::new(Phase::Stopped, Revision::default(), serde_json::Value::Null);
+            sliver.instance = Some(Instance { halted: true, ..instance.unwrap_or(seen) });
+            assert!(sliver.is_settled(), "{state}");
+        }
+    }
+
+    #[test]
+    fn instances_noted_by_earlier_versions_are_read_and_new_ones_written_as_before() {
+        let old = r#"{"phase":"failed","done":{"configuration":1,"restarts":0,"users":0},"detail":null}"#;
+        let read: Instance = serde_json::from_str(old).unwrap();
+        assert_eq!(read, Instance::new(Phase::Failed, read.done, serde_json::Value::Null));
+        assert_eq!(serde_json::to_string(&read).unwrap(), old);
+        let marked = Instance { halted: true, vanished: true, ..read };
+        let text = serde_json::to_string(&marked).unwrap();
+        assert_eq!(serde_json::from_str::<Instance>(&text).unwrap(), marked);
     }
 
     #[test]

@@ -4,37 +4,45 @@
 //! out, and then it compares what every unsettled sliver should be with what its driver says it is, and takes
 //! the next step. A start after a crash, an answer that got lost, an expiry and a plain Provision therefore
 //! are all the same to it. Every so often it compares everything with everything: instances of ours that
-//! belong to no sliver are destroyed, slivers whose instance vanished fail.
+//! belong to no sliver are destroyed, slivers whose instance vanished fail. What cannot be undone is done only when
+//! a second look says the same as the first.
 
 mod backoff;
+mod compare;
+mod departed;
+mod halt;
+mod looks;
 mod node;
+#[cfg(test)]
+mod tests;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::error::CallError;
-use crate::aggregate::grant::Grant;
 use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
 use backoff::Backoff;
 use chrono::{DateTime, Utc};
-use drivers::{DriverError, Instance as Machine, InstanceAction, InstanceState, Step as Way};
+use drivers::{DriverError, Instance as Machine, InstanceAction};
+use looks::{Looks, Missing};
 use sha2::{Digest, Sha256};
 use state::{
-    AllocationStatus, DepartedSliver, Event, Goal, Instance, Observe, Operational, Phase, Power,
-    ResourceKind, Sighting, Sliver, StoreError,
+    Event, Goal, Instance, Observe, Phase, Power, ResourceKind, Sighting, Sliver, StoreError, Whereabouts,
 };
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{error, warn};
 use urn::Urn;
 
 /// Slivers looked at in one page of a pass.
 const PAGE: usize = 1000;
 /// Driver calls under way at once.
 const PARALLEL: usize = 16;
+/// How many pauses between looks an instance has to be missing before that is believed.
+const LOOKS_TO_BELIEVE: u32 = 5;
 
 /// The reconciler.
 pub struct Reconciler {
@@ -43,6 +51,14 @@ pub struct Reconciler {
     /// Places for driver work under way.
     places: Arc<Semaphore>,
     prefix: String,
+    /// How long a sliver that is being worked on rests between two looks.
+    busy: Duration,
+    looks: Mutex<Looks>,
+    missing: Mutex<Missing>,
+    /// Driver and id of the instances that the last comparison did not account for.
+    strangers: Mutex<HashSet<(String, String)>>,
+    /// How many departed slivers cannot be cleared away, by the reason, as last said in the log.
+    stranded: Mutex<BTreeMap<String, usize>>,
 }
 
 /// What a pass left to do.
@@ -56,20 +72,24 @@ impl Reconciler {
     /// A reconciler for `aggregate`.
     #[must_use]
     pub fn new(aggregate: Arc<Aggregate>) -> Arc<Self> {
-        let prefix = token_prefix(aggregate.authority().as_str());
+        let prefix = token_prefix(aggregate.authority().as_str(), aggregate.store().installation());
+        let busy = Duration::from_secs_f64(aggregate.config().reconcile.busy_seconds);
         Arc::new(Self {
             aggregate,
-            backoff: Mutex::new(BTreeMap::new()),
+            backoff: Mutex::default(),
             places: Arc::new(Semaphore::new(PARALLEL)),
             prefix,
+            busy,
+            looks: Mutex::default(),
+            missing: Mutex::default(),
+            strangers: Mutex::default(),
+            stranded: Mutex::default(),
         })
     }
 
     /// Works until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let settings = self.aggregate.config().reconcile.clone();
-        let busy = Duration::from_secs_f64(settings.busy_seconds);
-        let full = Duration::from_secs_f64(settings.full_seconds);
+        let full = Duration::from_secs_f64(self.aggregate.config().reconcile.full_seconds);
         let mut changes = self.aggregate.store().changes();
         let mut next_full = Instant::now();
         loop {
@@ -81,7 +101,11 @@ impl Reconciler {
             let left = self.pass().await;
             let mut wake = next_full;
             if left != Left::default() {
-                wake = wake.min(Instant::now() + busy);
+                wake = wake.min(Instant::now() + self.busy);
+            }
+            if let Some(look) = self.with_missing(|missing, pause| missing.next(pause)) {
+                // Never at once: a driver that does not answer must not make the loop spin.
+                wake = wake.min(look.max(Instant::now() + self.busy));
             }
             if let Some(expiry) = self.until_next_expiry().await {
                 wake = wake.min(Instant::now() + expiry);
@@ -103,6 +127,8 @@ impl Reconciler {
         self.aggregate.expire_due().await;
         let departed = self.clear_departed().await;
         let slivers = self.work_on_unsettled().await;
+        self.look_again_for_missing().await;
+        self.with_looks(|looks, pause| looks.tidy(Instant::now(), pause));
         Left { slivers, departed }
     }
 
@@ -110,6 +136,21 @@ impl Reconciler {
         let next = self.aggregate.store().next_expiry().await.map_err(log_store).ok()??;
         // Never at once: an expiry that cannot be carried out must not make the loop spin.
         Some((next - self.aggregate.now()).to_std().unwrap_or_default().max(Duration::from_millis(200)))
+    }
+
+    /// Looks once more at slivers whose instance was not there.
+    async fn look_again_for_missing(self: &Arc<Self>) {
+        let mut by_slice: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
+        for sliver in self.with_missing(|missing, pause| missing.due(Instant::now(), pause)) {
+            match self.aggregate.store().slice_of(&sliver).await {
+                Ok(Some(Whereabouts::Here(slice))) => {
+                    by_slice.entry(slice).or_default().insert(sliver);
+                }
+                Ok(_) => self.with_missing(|missing, _| missing.forget(&sliver)),
+                Err(error) => log_store(error),
+            }
+        }
+        self.work_on_slices(by_slice, Duration::ZERO).await;
     }
 
     /// Takes one step for each sliver that is not settled; the number of those that are still not.
@@ -131,35 +172,36 @@ impl Reconciler {
             for unsettled in page {
                 by_slice.entry(unsettled.slice).or_default().insert(unsettled.sliver);
             }
-            self.work_on_slices(by_slice).await;
+            self.work_on_slices(by_slice, self.busy).await;
         }
     }
 
-    async fn work_on_slices(self: &Arc<Self>, slices: BTreeMap<Urn, HashSet<Urn>>) {
+    /// Takes a step for each of these slivers, unless the last one for the same wish is less than `pause` ago.
+    async fn work_on_slices(self: &Arc<Self>, slices: BTreeMap<Urn, HashSet<Urn>>, pause: Duration) {
         let mut tasks = JoinSet::new();
         for (slice, slivers) in slices {
-            tasks.spawn(Arc::clone(self).work_on_slice(slice, slivers));
+            tasks.spawn(Arc::clone(self).work_on_slice(slice, slivers, pause));
         }
-        while tasks.join_next().await.is_some() {}
+        finished(tasks).await;
     }
 
-    async fn work_on_slice(self: Arc<Self>, urn: Urn, names: HashSet<Urn>) {
+    async fn work_on_slice(self: Arc<Self>, urn: Urn, names: HashSet<Urn>, pause: Duration) {
         let slice = match self.aggregate.slice(&urn).await {
             Ok(slice) => slice,
             Err(error) => return log_call(&urn, &error),
         };
         let mut tasks = JoinSet::new();
         for sliver in slice.slivers.iter().filter(|sliver| names.contains(&sliver.urn)) {
+            if !self.with_looks(|looks, _| looks.is_due(sliver, Instant::now(), pause)) {
+                continue;
+            }
             let (this, sliver) = (Arc::clone(&self), sliver.clone());
             tasks.spawn(async move {
                 let _place = this.places.acquire().await;
                 this.work_on(&sliver).await
             });
         }
-        let mut sightings = Vec::new();
-        while let Some(done) = tasks.join_next().await {
-            sightings.extend(done.ok().flatten());
-        }
+        let sightings = finished(tasks).await.into_iter().flatten().collect();
         self.observe(&urn, sightings).await;
     }
 
@@ -186,173 +228,13 @@ impl Reconciler {
                     Power::Stopped => Phase::Stopped,
                 },
             )),
-            (ResourceKind::Node, Goal::Halted) => self.halt_node(sliver).await,
+            (ResourceKind::Node, Goal::Halted) => {
+                self.with_missing(|missing, _| missing.forget(&sliver.urn));
+                self.halt_node(sliver).await
+            }
             (ResourceKind::Node, Goal::Present { power, configuration, revision }) => {
                 self.work_on_node(sliver, power, &configuration, revision).await
             }
-        }
-    }
-
-    /// Destroys what was built for slivers that are gone; the number of those that are not done with.
-    async fn clear_departed(self: &Arc<Self>) -> usize {
-        let mut after: Option<Urn> = None;
-        let mut left = 0;
-        loop {
-            let page = match self.aggregate.store().departed(after.as_ref(), PAGE).await {
-                Ok(page) => page,
-                Err(error) => {
-                    log_store(error);
-                    return left + 1;
-                }
-            };
-            let Some(last) = page.last() else { return left };
-            after = Some(last.sliver.clone());
-            let count = page.len();
-            let mut tasks = JoinSet::new();
-            for sliver in page {
-                let this = Arc::clone(self);
-                tasks.spawn(async move {
-                    let _place = this.places.acquire().await;
-                    this.clear(&sliver).await.then_some(sliver.sliver)
-                });
-            }
-            let mut gone: Vec<Urn> = Vec::new();
-            while let Some(done) = tasks.join_next().await {
-                gone.extend(done.ok().flatten());
-            }
-            left += count - gone.len();
-            if !gone.is_empty()
-                && let Err(error) = self.aggregate.store().forget_departed(&gone).await
-            {
-                log_store(error);
-                left += gone.len();
-            }
-        }
-    }
-
-    /// Takes the next step to clear one departed sliver away; whether nothing is left of it.
-    async fn clear(&self, departed: &DepartedSliver) -> bool {
-        let granted = match Grant::of(&departed.configuration) {
-            Ok(Grant::Link(_)) => return true,
-            Ok(Grant::Node(grant)) => grant.driver.clone(),
-            Err(error) => {
-                error!(sliver = %departed.sliver, %error, "a departed sliver cannot be cleared away");
-                return false;
-            }
-        };
-        // A sliver that went in the middle of a move to another driver may have an instance at either.
-        let noted = departed.instance.as_ref().and_then(|instance| InstanceDetail::read(&instance.detail));
-        let elsewhere = noted.map(|noted| noted.built.driver).filter(|driver| *driver != granted);
-        let mut cleared = true;
-        for driver in std::iter::once(granted).chain(elsewhere) {
-            cleared &= self.clear_at(departed, &driver).await;
-        }
-        cleared
-    }
-
-    /// Takes the next step to clear one departed sliver away from one driver; whether nothing is left of it there.
-    async fn clear_at(&self, departed: &DepartedSliver, driver: &str) -> bool {
-        let inventory = self.aggregate.inventory();
-        let Some(cloud) = inventory.cloud(driver) else {
-            warn!(sliver = %departed.sliver, driver, "its driver is not configured any more: its instance stays");
-            return false;
-        };
-        let result = self
-            .ask(cloud, |driver| async move { driver.instance_named(&self.token(&departed.sliver)).await })
-            .await;
-        match result {
-            Some(Ok(None)) => true,
-            Some(Ok(Some(machine))) => self.destroy(cloud, &machine).await,
-            Some(Err(_)) | None => false,
-        }
-    }
-
-    /// Takes the next step to destroy an instance; whether it is gone.
-    async fn destroy(&self, cloud: &Cloud, machine: &Machine) -> bool {
-        match cloud.driver.instance_states().step(&machine.state, &InstanceState::Finish) {
-            Way::Done => true,
-            Way::Wait => false,
-            Way::Act(action) => {
-                let done =
-                    self.ask(cloud, |driver| async move { act(&*driver, &machine.id, action).await }).await;
-                match done {
-                    Some(Ok(_)) => {
-                        debug!(driver = cloud.name, instance = machine.id, %action, "toward the end of an instance");
-                        false
-                    }
-                    Some(Err(DriverError::NotFound { .. })) => true,
-                    _ => false,
-                }
-            }
-            Way::Impossible => {
-                warn!(driver = cloud.name, instance = machine.id, state = %machine.state, "cannot be destroyed from this state");
-                false
-            }
-        }
-    }
-
-    /// Compares all instances with all slivers.
-    async fn compare_everything(self: &Arc<Self>) {
-        if let Err(error) = self.aggregate.refresh_inventory().await {
-            warn!(%error, "the drivers could not be asked what they have");
-        }
-        let store = self.aggregate.store();
-        // The instances are listed before the slivers: one that is created in between is then in neither list or in
-        // both, never an instance without a sliver.
-        let mut listed = Vec::new();
-        for offer in &self.aggregate.inventory().offers {
-            if let Some(Ok(machines)) =
-                self.ask(&offer.cloud, |driver| async move { driver.instances().await }).await
-            {
-                listed.push((offer.cloud.clone(), machines));
-            }
-        }
-        let live = listed
-            .iter()
-            .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))
-            .filter(|(_, machine)| machine.state != InstanceState::Finish);
-        let mut unclaimed: HashMap<&str, Vec<(&Cloud, &Machine)>> = HashMap::new();
-        let mut present: HashSet<(&str, bool)> = HashSet::new();
-        for (cloud, machine) in live {
-            present.insert((machine.name.as_str(), machine.state == InstanceState::Running));
-            if machine.name.starts_with(&self.prefix) {
-                unclaimed.entry(machine.name.as_str()).or_default().push((cloud, machine));
-            }
-        }
-        let mut after: Option<Urn> = None;
-        loop {
-            // Page by page: all slivers there are may be more than fit into memory comfortably.
-            let page = match store.roster(after.as_ref(), PAGE).await {
-                Ok(page) => page,
-                Err(error) => return log_store(error),
-            };
-            let Some(last) = page.last() else { break };
-            after = Some(last.sliver.clone());
-            let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
-            for entry in page {
-                let token = self.token(&entry.sliver);
-                unclaimed.remove(token.as_str());
-                if entry.resource == ResourceKind::Node
-                    && entry.status != AllocationStatus::Allocated
-                    && matches!(entry.operational, Operational::Ready | Operational::NotReady)
-                {
-                    let running = entry.operational == Operational::Ready;
-                    // Only a driver that answered can tell that an instance is not there.
-                    if !present.contains(&(token.as_str(), running)) {
-                        suspects.entry(entry.slice).or_default().insert(entry.sliver);
-                    }
-                }
-            }
-            self.work_on_slices(suspects).await;
-        }
-        for (cloud, machine) in unclaimed.into_values().flatten() {
-            info!(
-                driver = cloud.name,
-                instance = machine.id,
-                name = machine.name,
-                "belongs to no sliver: destroying it"
-            );
-            self.destroy(cloud, machine).await;
         }
     }
 
@@ -385,6 +267,14 @@ impl Reconciler {
         change(all.entry(driver.to_owned()).or_default())
     }
 
+    fn with_looks<T>(&self, work: impl FnOnce(&mut Looks, Duration) -> T) -> T {
+        work(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner), self.busy)
+    }
+
+    fn with_missing<T>(&self, work: impl FnOnce(&mut Missing, Duration) -> T) -> T {
+        work(&mut self.missing.lock().unwrap_or_else(PoisonError::into_inner), self.busy * LOOKS_TO_BELIEVE)
+    }
+
     /// The name of a sliver's instance: ours among everything else in the cloud, and the same for every attempt.
     fn token(&self, sliver: &Urn) -> String {
         format!("{}{}", self.prefix, sliver.name())
@@ -415,15 +305,35 @@ async fn act(
 fn link_sighting(sliver: &Sliver, phase: Phase) -> Sighting {
     Sighting {
         sliver: sliver.urn.clone(),
-        instance: Some(Instance { phase, done: sliver.wanted, detail: serde_json::Value::Null }),
+        instance: Some(Instance {
+            halted: sliver.suspended,
+            ..Instance::new(phase, sliver.wanted, serde_json::Value::Null)
+        }),
         error: None,
     }
 }
 
-/// What the names of an aggregate's instances begin with: another aggregate on the same cloud has another.
-fn token_prefix(authority: &str) -> String {
-    let digest = Sha256::digest(authority.to_ascii_lowercase().as_bytes());
+/// What the names of an installation's instances begin with: another aggregate on the same cloud has another, and so
+/// has the same aggregate with another database.
+fn token_prefix(authority: &str, installation: &str) -> String {
+    let mut hash = Sha256::new().chain_update(authority.to_ascii_lowercase());
+    if !installation.is_empty() {
+        hash = hash.chain_update([0]).chain_update(installation);
+    }
+    let digest = hash.finalize();
     format!("am{:02x}{:02x}{:02x}{:02x}-", digest[0], digest[1], digest[2], digest[3])
+}
+
+/// What came of all these tasks, except of those that ended in a panic, which is for the log.
+async fn finished<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
+    let mut all = Vec::with_capacity(tasks.len());
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(value) => all.push(value),
+            Err(error) => error!(%error, "a step of the reconciler ended early"),
+        }
+    }
+    all
 }
 
 fn log_store(error: StoreError) {

@@ -10,8 +10,12 @@ use drivers::{
     InstanceState, ProfileChoice,
 };
 use rspec::{Guarantee, Node};
-use state::{Configuration, Instance, Phase, Power, Revision, Sighting, Sliver};
+use state::{Configuration, Instance, Operational, Phase, Power, Revision, Sighting, Sliver};
+use tokio::time::Instant;
 use tracing::{info, warn};
+
+/// What the text for people begins with while a cloud does not do as asked.
+pub(super) const WAITING: &str = "waiting for the cloud";
 
 /// What one step needs to know.
 struct Job<'a> {
@@ -26,16 +30,53 @@ struct Job<'a> {
     noted: Option<InstanceDetail>,
 }
 
+/// As before, with a word on what it waits for; nothing for a sliver that is as it should be.
+pub(super) fn stalled(sliver: &Sliver, reason: String) -> Option<Sighting> {
+    if sliver.is_settled() {
+        return None;
+    }
+    Some(Sighting { sliver: sliver.urn.clone(), instance: sliver.instance.clone(), error: Some(reason) })
+}
+
+/// As [`stalled`], while a driver that failed is left alone.
+pub(super) fn in_backoff(sliver: &Sliver, driver: &str) -> Option<Sighting> {
+    // The driver's own words, if they were noted, say more; and a new text each time would be a save each time.
+    let said = sliver.error.clone().filter(|error| error.starts_with(WAITING));
+    stalled(sliver, said.unwrap_or_else(|| format!("{WAITING}: driver {driver} failed before")))
+}
+
+/// Given up: nothing that is wanted now will be tried again.
+fn given_up(sliver: &Sliver, revision: Revision, reason: String) -> Sighting {
+    let detail = sliver.instance.as_ref().map(|instance| instance.detail.clone()).unwrap_or_default();
+    Sighting {
+        sliver: sliver.urn.clone(),
+        instance: Some(Instance::new(Phase::Failed, revision, detail)),
+        error: Some(reason),
+    }
+}
+
+/// The user data of a configuration, or why there is none.
+fn user_data_of(configuration: &Configuration, grant: &NodeGrant) -> Result<String, String> {
+    let unusable = |error: &dyn std::fmt::Display| format!("its user data cannot be made: {error}");
+    let node = Node::from_fragment(&configuration.rspec).map_err(|error| unusable(&error))?;
+    plan::user_data(&node, grant).map_err(|error| unusable(&error))
+}
+
 impl Job<'_> {
     /// How much of what was wanted is done already.
     fn done(&self) -> Revision {
         self.sliver.instance.as_ref().map(|instance| instance.done).unwrap_or_default()
     }
 
+    /// Whether what is wanted was built, whatever became of it.
+    fn in_place(&self) -> bool {
+        self.noted.is_some() && self.done().configuration == self.revision.configuration
+    }
+
     fn sighting(&self, phase: Phase, done: Revision, noted: &InstanceDetail) -> Sighting {
         Sighting {
             sliver: self.sliver.urn.clone(),
-            instance: Some(Instance { phase, done, detail: detail(noted) }),
+            instance: Some(Instance::new(phase, done, detail(noted))),
             error: None,
         }
     }
@@ -43,12 +84,7 @@ impl Job<'_> {
     /// Given up: nothing that is wanted now will be tried again.
     fn failed(&self, reason: String) -> Sighting {
         warn!(sliver = %self.sliver.urn, driver = self.cloud.name, reason, "sliver failed");
-        let detail = self.noted.as_ref().map(detail).unwrap_or_default();
-        Sighting {
-            sliver: self.sliver.urn.clone(),
-            instance: Some(Instance { phase: Phase::Failed, done: self.revision, detail }),
-            error: Some(reason),
-        }
+        given_up(self.sliver, self.revision, reason)
     }
 
     /// As before, with a word on what it waits for.
@@ -58,6 +94,11 @@ impl Job<'_> {
             instance: self.sliver.instance.clone(),
             error: Some(reason),
         }
+    }
+
+    /// As before: its driver failed, and is left alone for a while.
+    fn left_alone(&self) -> Sighting {
+        in_backoff(self.sliver, &self.cloud.name).unwrap_or_else(|| self.waiting(WAITING.to_owned()))
     }
 
     /// What an error of the driver means for the sliver.
@@ -71,7 +112,7 @@ impl Job<'_> {
             DriverError::WrongState { .. } | DriverError::NotFound { .. } => {
                 Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
             }
-            other => self.waiting(format!("waiting for the cloud: {other}")),
+            other => self.waiting(format!("{WAITING}: {other}")),
         }
     }
 }
@@ -85,17 +126,27 @@ impl Reconciler {
         configuration: &Configuration,
         revision: Revision,
     ) -> Option<Sighting> {
+        let vanished = sliver.instance.as_ref().is_some_and(|instance| instance.vanished);
+        if sliver.operational() == Operational::Failed && !vanished {
+            // Given up until something else is wanted.
+            return None;
+        }
         let Ok(Grant::Node(grant)) = Grant::of(configuration) else {
             warn!(sliver = %sliver.urn, "its stored configuration cannot be read");
-            return None;
+            return stalled(sliver, "its stored configuration cannot be read".to_owned());
         };
         let inventory = self.aggregate.inventory();
         let noted = InstanceDetail::of(sliver);
         // A move to another driver begins where the instance is.
         let home = noted.as_ref().map_or(grant.driver.as_str(), |noted| noted.built.driver.as_str());
-        let cloud = inventory.cloud(home).or_else(|| inventory.cloud(&grant.driver))?;
-        let node = Node::from_fragment(&configuration.rspec).ok()?;
-        let user_data = plan::user_data(&node, &grant).ok()?;
+        let Some(cloud) = inventory.cloud(home).or_else(|| inventory.cloud(&grant.driver)) else {
+            return stalled(sliver, format!("waiting for driver {home}, which is not configured any more"));
+        };
+        let user_data = match user_data_of(configuration, &grant) {
+            Ok(user_data) => user_data,
+            Err(_) if sliver.is_settled() => return None,
+            Err(reason) => return Some(given_up(sliver, revision, reason)),
+        };
         let target = Built::of(&grant, &user_data);
         let job = Job {
             sliver,
@@ -107,47 +158,44 @@ impl Reconciler {
             revision,
             noted,
         };
-        let machine = match self.find(sliver, cloud).await? {
-            Ok(machine) => machine,
+        let machine = match self.find(sliver, cloud).await {
+            Some(Ok(machine)) => machine,
             // A sliver that is as it should be has nothing to wait for.
-            Err(_) if sliver.is_settled() => return None,
-            Err(error) => return Some(job.refused(error)),
+            Some(Err(_)) if sliver.is_settled() => return None,
+            Some(Err(error)) => return Some(job.refused(error)),
+            None => return in_backoff(sliver, &cloud.name),
         };
+        if machine.is_none() && job.in_place() {
+            return self.not_there(&job);
+        }
+        self.with_missing(|missing, _| missing.forget(&sliver.urn));
         Some(self.step(&job, machine).await)
     }
 
-    /// Stops the instance of a slice that is shut down.
-    pub(super) async fn halt_node(&self, sliver: &Sliver) -> Option<Sighting> {
-        let noted = InstanceDetail::of(sliver)?;
-        let inventory = self.aggregate.inventory();
-        let cloud = inventory.cloud(&noted.built.driver)?;
-        let seen = |phase| {
-            let done = sliver.instance.as_ref().map(|instance| instance.done).unwrap_or_default();
-            Sighting {
-                sliver: sliver.urn.clone(),
-                instance: Some(Instance { phase, done, detail: detail(&noted) }),
-                error: sliver.error.clone(),
-            }
-        };
-        let Ok(machine) = self.find(sliver, cloud).await? else { return None };
-        let Some(machine) = machine else { return Some(seen(Phase::Stopped)) };
-        match cloud.driver.instance_states().step(&machine.state, &InstanceState::Stopped) {
-            drivers::Step::Done => Some(seen(Phase::Stopped)),
-            drivers::Step::Act(InstanceAction::Stop) => {
-                let id = &machine.id;
-                let _ = self
-                    .ask(cloud, |driver| async move { act(&*driver, id, InstanceAction::Stop).await })
-                    .await?;
-                Some(seen(Phase::Busy))
-            }
-            drivers::Step::Wait => Some(seen(Phase::Busy)),
-            // What cannot be stopped without being destroyed is kept: it may be evidence.
-            drivers::Step::Act(_) | drivers::Step::Impossible => Some(seen(Phase::Failed)),
+    /// What to say of an instance that was there, was not asked to go, and is not listed.
+    fn not_there(&self, job: &Job<'_>) -> Option<Sighting> {
+        let sliver = job.sliver;
+        if sliver.operational() == Operational::Failed {
+            self.with_missing(|missing, _| missing.forget(&sliver.urn));
+            return None;
         }
+        if !self.with_missing(|missing, pause| missing.is_confirmed(&sliver.urn, Instant::now(), pause)) {
+            return stalled(sliver, "its instance is not to be seen in the cloud; looking again".to_owned());
+        }
+        let failed = job.failed(format!(
+            "its instance vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
+            crate::time::format(self.now())
+        ));
+        let instance = failed.instance.map(|instance| Instance { vanished: true, ..instance });
+        Some(Sighting { instance, ..failed })
     }
 
     /// The sliver's instance at this cloud, if there is one that is not finished.
-    async fn find(&self, sliver: &Sliver, cloud: &Cloud) -> Option<Result<Option<Machine>, DriverError>> {
+    pub(super) async fn find(
+        &self,
+        sliver: &Sliver,
+        cloud: &Cloud,
+    ) -> Option<Result<Option<Machine>, DriverError>> {
         let token = self.token(&sliver.urn);
         let found = self.ask(cloud, |driver| async move { driver.instance_named(&token).await }).await?;
         Some(found.map(|machine| machine.filter(|machine| machine.state != InstanceState::Finish)))
@@ -155,13 +203,7 @@ impl Reconciler {
 
     async fn step(&self, job: &Job<'_>, machine: Option<Machine>) -> Sighting {
         let done = job.done();
-        let in_place = job.noted.is_some() && done.configuration == job.revision.configuration;
-        if machine.is_none() && in_place {
-            return job.failed(format!(
-                "its instance vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
-                crate::time::format(self.now())
-            ));
-        }
+        let in_place = job.in_place();
         let driver = &job.cloud.driver;
         let built = match (&job.noted, &machine) {
             (Some(noted), Some(machine)) if noted.id == machine.id => {
@@ -206,7 +248,7 @@ impl Reconciler {
                 let id = &machine.id;
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = id, %action, "next step");
                 match self.ask(job.cloud, |driver| async move { act(&*driver, id, action).await }).await {
-                    None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+                    None => job.left_alone(),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let rebooted = action == InstanceAction::Reboot;
@@ -222,7 +264,7 @@ impl Reconciler {
             (Next::Modify { modify, boots, then_reboot }, Some(machine)) => {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
                 match self.modify(job, &machine, modify).await {
-                    None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+                    None => job.left_alone(),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let built = modified(&built, job.target, modify);
@@ -233,7 +275,7 @@ impl Reconciler {
             }
             // The plan asks for nothing but a creation where there is no instance.
             (Next::Settled | Next::Wait | Next::Act(_) | Next::Modify { .. }, None) => {
-                job.waiting("waiting for the cloud".to_owned())
+                job.waiting(WAITING.to_owned())
             }
         }
     }
@@ -249,7 +291,7 @@ impl Reconciler {
         request.user_data = Some(job.user_data.to_owned());
         info!(sliver = %job.sliver.urn, driver = cloud.name, name = request.name, "creating an instance");
         match self.ask(cloud, |driver| async move { driver.create_instance(&request).await }).await {
-            None => job.waiting("waiting for the cloud, which failed before".to_owned()),
+            None => job.left_alone(),
             Some(Err(error)) => job.refused(error),
             Some(Ok(machine)) => {
                 let noted = InstanceDetail {

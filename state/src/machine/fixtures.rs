@@ -173,7 +173,11 @@ impl Stage {
     }
 
     pub(crate) fn sees(&mut self, name: &str, phase: Option<Phase>, done: Revision) -> Transition {
-        let instance = phase.map(|phase| Instance { phase, done, detail: "i-1".into() });
+        let suspended = self.slice.sliver(&sliver(name)).is_some_and(|one| one.suspended);
+        let instance = phase.map(|phase| Instance {
+            halted: suspended && phase == Phase::Stopped,
+            ..Instance::new(phase, done, "i-1".into())
+        });
         let sighting = Sighting { sliver: sliver(name), instance, error: None };
         self.does(Event::Observe(Observe { sightings: vec![sighting] }))
     }

@@ -12,6 +12,9 @@ pub(super) fn run(_: &Restore, work: &mut Work<'_>) -> Vec<Outcome> {
     work.slice.shutdown = None;
     for sliver in &mut work.slice.slivers {
         sliver.suspended = false;
+        if let Some(instance) = &mut sliver.instance {
+            instance.halted = false;
+        }
     }
     work.drop_expired();
     work.slice.slivers.iter().map(Outcome::of).collect()

@@ -16,8 +16,12 @@ pub(super) fn run(call: &Shutdown, work: &mut Work<'_>) -> Vec<Outcome> {
     if work.slice.shutdown.is_none() {
         work.slice.shutdown = Some(Stop { by: call.by.clone(), at: work.now });
     }
-    for sliver in &mut work.slice.slivers {
+    for sliver in work.slice.slivers.iter_mut().filter(|sliver| !sliver.suspended) {
         sliver.suspended = true;
+        // What an earlier shutdown stopped may have been started since.
+        if let Some(instance) = &mut sliver.instance {
+            instance.halted = false;
+        }
     }
     work.slice.slivers.iter().map(|sliver| Outcome { changed: true, ..Outcome::of(sliver) }).collect()
 }
@@ -91,6 +95,19 @@ mod tests {
         let wanted = stage.get("p").wanted;
         stage.sees("p", Some(Phase::Stopped), wanted);
         assert!(stage.get("p").is_settled());
+    }
+
+    #[test]
+    fn a_failed_sliver_and_one_never_seen_have_to_be_looked_at() {
+        for state in [Operational::Failed, Operational::PendingAllocation] {
+            let mut stage = Stage::operational(state);
+            stage.does(shutdown());
+            assert!(!stage.get("p").is_settled());
+            stage.settle();
+            stage.does(Event::Restore(Restore));
+            stage.does(shutdown());
+            assert!(!stage.get("p").is_settled(), "it may have been started in between");
+        }
     }
 
     #[test]

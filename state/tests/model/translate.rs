@@ -122,12 +122,13 @@ pub(crate) fn event(call: &Call, slice: &Slice) -> Event {
 fn sighting(sliver: &Sliver, fails: bool) -> Sighting {
     let (phase, done) = match sliver.goal() {
         Goal::Absent => panic!("an allocated sliver has nothing to be done"),
-        Goal::Halted => (Phase::Stopped, sliver.instance.as_ref().unwrap().done),
+        Goal::Halted => (Phase::Stopped, sliver.instance.as_ref().map(|it| it.done).unwrap_or_default()),
         Goal::Present { revision, .. } if fails => (Phase::Failed, revision),
         Goal::Present { power: Power::Stopped, revision, .. } => (Phase::Stopped, revision),
         Goal::Present { power: Power::Running, revision, .. } => (Phase::Running, revision),
     };
-    let instance = Instance { phase, done, detail: "i-1".into() };
+    let halted = sliver.goal() == Goal::Halted;
+    let instance = Instance { halted, ..Instance::new(phase, done, "i-1".into()) };
     Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error: None }
 }
 

@@ -84,7 +84,7 @@ fn delete(selection: Selection) -> Event {
 
 fn seen(name: &str, phase: Phase) -> Event {
     let done = Revision { configuration: 1, ..Revision::default() };
-    let instance = Some(Instance { phase, done, detail: "i-1".into() });
+    let instance = Some(Instance::new(phase, done, "i-1".into()));
     Event::Observe(Observe {
         sightings: vec![Sighting { sliver: urn("sliver", name), instance, error: None }],
     })

@@ -1,0 +1,144 @@
+//! The comparison of all instances with all slivers.
+
+use super::{PAGE, Reconciler, log_store};
+use crate::aggregate::grant::Grant;
+use crate::aggregate::inventory::Cloud;
+use crate::aggregate::manifest::InstanceDetail;
+use drivers::{Instance as Machine, InstanceState};
+use state::{AllocationStatus, Operational, ResourceKind, Sliver};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tracing::{info, warn};
+use urn::Urn;
+
+/// Instances that bear a name of ours, by that name.
+type Unclaimed<'a> = HashMap<&'a str, Vec<(&'a Cloud, &'a Machine)>>;
+
+impl Reconciler {
+    /// Compares all instances with all slivers: slivers that are not as they are said to be are looked at, instances
+    /// that no sliver accounts for are destroyed when the comparison before this one found them, too.
+    pub(super) async fn compare_everything(self: &Arc<Self>) {
+        if let Err(error) = self.aggregate.refresh_inventory().await {
+            warn!(%error, "the drivers could not be asked what they have");
+        }
+        let store = self.aggregate.store();
+        // The instances are listed before the slivers: one that is created in between is then in neither list or in
+        // both, never an instance without a sliver.
+        let mut listed = Vec::new();
+        let inventory = self.aggregate.inventory();
+        for offer in &inventory.offers {
+            if let Some(Ok(machines)) =
+                self.ask(&offer.cloud, |driver| async move { driver.instances().await }).await
+            {
+                listed.push((offer.cloud.clone(), machines));
+            }
+        }
+        let live = listed
+            .iter()
+            .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))
+            .filter(|(_, machine)| machine.state != InstanceState::Finish);
+        let mut unclaimed = Unclaimed::new();
+        let mut present: HashSet<(&str, bool)> = HashSet::new();
+        for (cloud, machine) in live {
+            present.insert((machine.name.as_str(), machine.state == InstanceState::Running));
+            if machine.name.starts_with(&self.prefix) {
+                unclaimed.entry(machine.name.as_str()).or_default().push((cloud, machine));
+            }
+        }
+        let mut after: Option<Urn> = None;
+        loop {
+            // Page by page: all slivers there are may be more than fit into memory comfortably.
+            let page = match store.roster(after.as_ref(), PAGE).await {
+                Ok(page) => page,
+                Err(error) => return log_store(error),
+            };
+            let Some(last) = page.last() else { break };
+            after = Some(last.sliver.clone());
+            let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
+            let mut to_claim: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
+            for entry in page {
+                let token = self.token(&entry.sliver);
+                // Only a driver that answered can tell that an instance is not there.
+                let is_suspect = match entry.operational {
+                    Operational::Ready => !present.contains(&(token.as_str(), true)),
+                    Operational::NotReady => !present.contains(&(token.as_str(), false)),
+                    // It may have failed for nothing but that its instance was not to be seen.
+                    Operational::Failed => {
+                        [true, false].iter().any(|it| present.contains(&(token.as_str(), *it)))
+                    }
+                    // Of a slice that is shut down, with an instance that showed up after all.
+                    Operational::PendingAllocation => present.contains(&(token.as_str(), true)),
+                    _ => false,
+                };
+                if is_suspect
+                    && entry.resource == ResourceKind::Node
+                    && entry.status != AllocationStatus::Allocated
+                {
+                    suspects.entry(entry.slice.clone()).or_default().insert(entry.sliver.clone());
+                }
+                if inventory.offers.len() > 1 && unclaimed.contains_key(token.as_str()) {
+                    to_claim.entry(entry.slice).or_default().push(entry.sliver);
+                } else {
+                    unclaimed.remove(token.as_str());
+                }
+            }
+            for (slice, slivers) in to_claim {
+                self.claim(&slice, &slivers, &mut unclaimed).await;
+            }
+            self.work_on_slices(suspects, Duration::ZERO).await;
+        }
+        self.destroy_strangers(unclaimed).await;
+    }
+
+    /// Takes from `unclaimed` what belongs to these slivers: the instances at drivers that they know of.
+    async fn claim(&self, slice: &Urn, slivers: &[Urn], unclaimed: &mut Unclaimed<'_>) {
+        let found = self.aggregate.slice(slice).await;
+        for urn in slivers {
+            let sliver = found.as_ref().ok().and_then(|slice| slice.sliver(urn));
+            let token = self.token(urn);
+            match sliver.and_then(drivers_of) {
+                Some(drivers) => {
+                    if let Some(machines) = unclaimed.get_mut(token.as_str()) {
+                        machines.retain(|(cloud, _)| !drivers.contains(&cloud.name));
+                    }
+                }
+                // In doubt it is the sliver's.
+                None => drop(unclaimed.remove(token.as_str())),
+            }
+        }
+    }
+
+    /// Destroys those that the last comparison did not account for either. One comparison alone may be wrong.
+    async fn destroy_strangers(&self, unclaimed: Unclaimed<'_>) {
+        let strangers: Vec<_> = unclaimed.into_values().flatten().collect();
+        let names =
+            strangers.iter().map(|(cloud, machine)| (cloud.name.clone(), machine.id.clone())).collect();
+        let before =
+            std::mem::replace(&mut *self.strangers.lock().unwrap_or_else(PoisonError::into_inner), names);
+        for (cloud, machine) in strangers {
+            let (driver, instance, name) = (&cloud.name, &machine.id, &machine.name);
+            if before.contains(&(driver.clone(), instance.clone())) {
+                info!(driver, instance, name, "belongs to no sliver: destroying it");
+                self.destroy(cloud, machine).await;
+            } else {
+                info!(
+                    driver,
+                    instance, name, "belongs to no sliver: destroyed if the next comparison says so, too"
+                );
+            }
+        }
+    }
+}
+
+/// The drivers at which a sliver may have an instance; `None` if that cannot be told.
+fn drivers_of(sliver: &Sliver) -> Option<HashSet<String>> {
+    let noted = InstanceDetail::of(sliver).map(|noted| noted.built.driver);
+    let mut drivers: HashSet<String> = noted.into_iter().collect();
+    for configuration in sliver.configurations() {
+        if let Grant::Node(grant) = Grant::of(configuration).ok()? {
+            drivers.insert(grant.driver.clone());
+        }
+    }
+    Some(drivers)
+}

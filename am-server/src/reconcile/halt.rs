@@ -1,0 +1,106 @@
+//! What a shut down slice has running is stopped.
+
+use super::node::{WAITING, in_backoff, stalled};
+use super::{Reconciler, act};
+use crate::aggregate::grant::Grant;
+use crate::aggregate::manifest::InstanceDetail;
+use drivers::{DriverError, InstanceAction, InstanceState, Step as Way};
+use state::{Instance, Phase, Revision, Sighting, Sliver};
+
+/// How far the stopping of an instance is.
+#[derive(Debug, PartialEq, Eq)]
+enum Halt {
+    /// It was seen stopped, or not to be there.
+    Done,
+    /// It was asked to stop.
+    UnderWay,
+    /// It may run, for this reason.
+    Unknown(String),
+}
+
+impl Halt {
+    fn left_alone(sliver: &Sliver, driver: &str) -> Self {
+        let said = in_backoff(sliver, driver).and_then(|sighting| sighting.error);
+        Self::Unknown(said.unwrap_or_else(|| WAITING.to_owned()))
+    }
+}
+
+impl Reconciler {
+    /// Stops what a sliver of a slice that is shut down has running, noted or not: of a creation whose answer was lost
+    /// nothing is known but its driver.
+    pub(super) async fn halt_node(&self, sliver: &Sliver) -> Option<Sighting> {
+        let granted = match sliver.granted().map(|it| Grant::of(it)) {
+            Some(Ok(Grant::Node(grant))) => grant.driver.clone(),
+            _ => return stalled(sliver, "its stored configuration cannot be read".to_owned()),
+        };
+        let noted = InstanceDetail::of(sliver).map(|noted| noted.built.driver);
+        let elsewhere = noted.filter(|noted| *noted != granted);
+        let mut all = Halt::Done;
+        for driver in std::iter::once(granted).chain(elsewhere) {
+            let here = self.halt_at(sliver, &driver).await;
+            if all == Halt::Done || matches!(here, Halt::Unknown(_)) {
+                all = here;
+            }
+        }
+        if matches!(all, Halt::Unknown(_)) && sliver.is_settled() {
+            // What was seen stopped is taken for stopped until seen otherwise.
+            return None;
+        }
+        let halted = all == Halt::Done;
+        let error = match all {
+            Halt::Done => None,
+            Halt::UnderWay => sliver.error.clone(),
+            Halt::Unknown(reason) => Some(reason),
+        };
+        let noted = sliver.instance.clone();
+        let instance = match noted
+            .unwrap_or_else(|| Instance::new(Phase::Busy, Revision::default(), Default::default()))
+        {
+            // That it had failed is not forgotten: it was not brought nearer to what was wanted.
+            instance if instance.phase == Phase::Failed => Instance { halted, ..instance },
+            instance => {
+                Instance { halted, phase: if halted { Phase::Stopped } else { Phase::Busy }, ..instance }
+            }
+        };
+        let error = if instance.phase == Phase::Failed { sliver.error.clone().or(error) } else { error };
+        Some(Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error })
+    }
+
+    /// Takes the next step to stop what a sliver has at one driver.
+    async fn halt_at(&self, sliver: &Sliver, driver: &str) -> Halt {
+        let inventory = self.aggregate.inventory();
+        let Some(cloud) = inventory.cloud(driver) else {
+            return Halt::Unknown(format!("waiting for driver {driver}, which is not configured any more"));
+        };
+        let machine = match self.find(sliver, cloud).await {
+            Some(Ok(Some(machine))) => machine,
+            Some(Ok(None)) => return Halt::Done,
+            Some(Err(error)) => return Halt::Unknown(format!("{WAITING}: {error}")),
+            None => return Halt::left_alone(sliver, driver),
+        };
+        match cloud.driver.instance_states().step(&machine.state, &InstanceState::Stopped) {
+            Way::Done => Halt::Done,
+            Way::Wait => Halt::UnderWay,
+            Way::Act(InstanceAction::Stop) => {
+                let id = &machine.id;
+                match self
+                    .ask(cloud, |driver| async move { act(&*driver, id, InstanceAction::Stop).await })
+                    .await
+                {
+                    Some(Ok(_)) => Halt::UnderWay,
+                    // It moved meanwhile.
+                    Some(Err(DriverError::WrongState { .. } | DriverError::NotFound { .. })) => {
+                        Halt::UnderWay
+                    }
+                    Some(Err(error)) => Halt::Unknown(format!("{WAITING}: {error}")),
+                    None => Halt::left_alone(sliver, driver),
+                }
+            }
+            // What cannot be stopped without being destroyed is kept: it may be evidence.
+            Way::Act(_) | Way::Impossible => Halt::Unknown(format!(
+                "its instance {} is {} and cannot be stopped without being destroyed",
+                machine.id, machine.state
+            )),
+        }
+    }
+}
