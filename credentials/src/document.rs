@@ -10,7 +10,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::HashSet;
 
 /// The largest credential accepted, in bytes. One level takes about 10 kilobytes.
-const MAX_BYTES: usize = 512 * 1024;
+pub const MAX_BYTES: usize = 512 * 1024;
 /// The deepest nesting of elements. One level of delegation takes two.
 const MAX_DEPTH: usize = 64;
 /// The most attributes of one element.

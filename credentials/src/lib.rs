@@ -73,6 +73,7 @@ pub use c14n::canonical_xml;
 pub use certificate::{Certificate, CertificateError};
 pub use chain::ChainError;
 pub use credential::Credential;
+pub use document::MAX_BYTES;
 pub use error::{CredentialError, Kind, Level, Role};
 pub use privileges::{Operation, Privileges};
 pub use trust::{Identity, Policy, RootsError, TrustRoots};

@@ -117,7 +117,9 @@ impl Aggregate {
             .iter()
             .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
             .map(|credential| &credential.xml);
-        let bytes: usize = texts.clone().map(|xml| xml.len()).sum();
+        // One that no verifier reads, for its size, costs nothing: it is refused as it is.
+        let bytes: usize =
+            texts.clone().map(|xml| xml.len()).filter(|bytes| *bytes <= credentials::MAX_BYTES).sum();
         if bytes > MAX_CREDENTIAL_BYTES {
             return Err(CallError::bad_arguments(format!(
                 "credentials: {bytes} bytes of them are more than the {MAX_CREDENTIAL_BYTES} one call may bring"
