@@ -1,6 +1,7 @@
 //! Connections: plain or TLS, one task each.
 
 use super::Face;
+use crate::faces::accept::accept;
 use crate::faces::geni::tls::TlsSetupError;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -12,12 +13,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tokio::sync::watch;
+use tracing::debug;
 
 /// Why the face cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -80,40 +79,12 @@ impl Face {
     }
 
     /// Serves until `stop` turns true, then lets requests under way finish.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
-        let mut connections = JoinSet::new();
-        loop {
-            let place = tokio::select! {
-                place = Arc::clone(&places).acquire_owned() => place,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            let Ok(place) = place else { break };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            match accepted {
-                Ok((socket, peer)) => {
-                    let (face, stop) = (Arc::clone(&self), stop.clone());
-                    connections.spawn(async move {
-                        face.connection(socket, peer, stop).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    // Out of file descriptors, mostly: wait for connections to end rather than spin.
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-            while connections.try_join_next().is_some() {}
-        }
-        drop(listener);
-        let rest = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(self.limits.request, rest).await.is_err() {
-            info!("stopping although some requests are still under way");
-        }
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
+        let limits = self.limits;
+        accept(listener, limits.connections, limits.request, stop.clone(), move |socket, peer| {
+            Arc::clone(&self).connection(socket, peer, stop.clone())
+        })
+        .await;
     }
 
     async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {

@@ -16,6 +16,7 @@ pub mod xmlrpc;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
+use crate::faces::accept::accept;
 use credentials::Identity;
 use http::Places;
 use hyper::server::conn::http1;
@@ -28,10 +29,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 /// The longest time a handshake may take, whatever else is allowed: nobody is known yet who does it.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -80,44 +80,12 @@ impl Face {
     }
 
     /// Serves until `stop` turns true, then lets requests under way finish.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
-        let mut connections = JoinSet::new();
-        loop {
-            let place = tokio::select! {
-                place = Arc::clone(&places).acquire_owned() => place,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            let Ok(place) = place else { break };
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
-            };
-            match accepted {
-                Ok((socket, peer)) => {
-                    let (face, stop) = (Arc::clone(&self), stop.clone());
-                    connections.spawn(async move {
-                        face.connection(socket, peer, stop).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    // Out of file descriptors, mostly: wait for connections to end rather than spin.
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-            while connections.try_join_next().is_some() {}
-        }
-        drop(listener);
-        if tokio::time::timeout(self.limits.request, async {
-            while connections.join_next().await.is_some() {}
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
+        let limits = self.limits;
+        accept(listener, limits.connections, limits.request, stop.clone(), move |socket, peer| {
+            Arc::clone(&self).connection(socket, peer, stop.clone())
         })
-        .await
-        .is_err()
-        {
-            info!(left = connections.len(), "stopping although some requests are still under way");
-        }
+        .await;
     }
 
     async fn connection(
