@@ -4,8 +4,8 @@ use super::calls::{Call, Named, New, Wish};
 use chrono::{DateTime, Utc};
 use state::{
     Allocate, Cancel, Claim, Configuration, Delete, Event, Goal, Instance, NewSliver, Observe, Operate,
-    Phase, Power, Proposal, Provision, Provisioning, Renew, ResourceKind, Restore, Selection, Shutdown,
-    Sighting, Slice, Sliver, Update,
+    Phase, Power, Proposal, Provision, Provisioning, Renew, ResourceKind, Restore, Revision, Selection,
+    Shutdown, Sighting, Slice, Sliver, Update,
 };
 use std::collections::BTreeMap;
 use urn::Urn;
@@ -122,7 +122,12 @@ pub(crate) fn event(call: &Call, slice: &Slice) -> Event {
 fn sighting(sliver: &Sliver, fails: bool) -> Sighting {
     let (phase, done) = match sliver.goal() {
         Goal::Absent => panic!("an allocated sliver has nothing to be done"),
-        Goal::Halted => (Phase::Stopped, sliver.instance.as_ref().map(|it| it.done).unwrap_or_default()),
+        Goal::Halted => match &sliver.instance {
+            None => (Phase::Stopped, Revision::default()),
+            // Having stopped what had failed mends nothing.
+            Some(it) if it.phase == Phase::Failed => (Phase::Failed, it.done),
+            Some(it) => (Phase::Stopped, it.done),
+        },
         Goal::Present { revision, .. } if fails => (Phase::Failed, revision),
         Goal::Present { power: Power::Stopped, revision, .. } => (Phase::Stopped, revision),
         Goal::Present { power: Power::Running, revision, .. } => (Phase::Running, revision),
