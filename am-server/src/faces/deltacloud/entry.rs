@@ -3,7 +3,10 @@
 use super::reply::{Page, Reply};
 use super::routing::Call;
 use super::xml::Element;
-use super::{API_VERSION, Refusal, drawing, html, negotiation::Format};
+use super::{
+    API_VERSION, Refusal, drawing, html,
+    negotiation::{Format, Language},
+};
 use drivers::{Capabilities, Collection, Feature};
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -47,8 +50,8 @@ fn features<'a>(
 pub(super) fn entry_point(call: &Call<'_>) -> Reply {
     let capabilities = call.driver.capabilities();
     let links = collections(capabilities);
-    let page = match call.format {
-        Format::Xml | Format::Gv => {
+    let page = match call.format.language() {
+        Language::Xml => {
             let shown = links.iter().map(|name| {
                 let features = features(capabilities, name).map(|(feature, constraint)| {
                     let constraint =
@@ -71,7 +74,7 @@ pub(super) fn entry_point(call: &Call<'_>) -> Reply {
             };
             Page::Xml(root.attr("version", API_VERSION).with_all(shown))
         }
-        Format::Json | Format::Html => {
+        Language::Json | Language::Html => {
             let shown: Vec<_> = links
                 .iter()
                 .map(|name| {
@@ -102,8 +105,8 @@ pub(super) fn entry_point(call: &Call<'_>) -> Reply {
                 "provider": provider,
                 "links": shown,
             });
-            match call.format {
-                Format::Html => Page::Html(html::view("Deltacloud API", &api)),
+            match call.format.language() {
+                Language::Html => Page::Html(html::view("Deltacloud API", &api)),
                 _ => Page::Json(json!({ "api": api })),
             }
         }
@@ -125,17 +128,15 @@ pub(super) fn drivers(call: &Call<'_>, id: Option<&str>) -> Result<Reply, Refusa
     if id.is_some() && shown.is_empty() {
         return Err(Refusal::NoRoute);
     }
-    let page = match (call.format, id) {
-        (Format::Xml | Format::Gv, Some(id)) => Page::Xml(xml(id)),
-        (Format::Xml | Format::Gv, None) => {
-            Page::Xml(Element::new("drivers").with_all(shown.into_iter().map(xml)))
-        }
-        (Format::Json, Some(id)) => Page::Json(json!({ "driver": json(id) })),
+    let page = match (call.format.language(), id) {
+        (Language::Xml, Some(id)) => Page::Xml(xml(id)),
+        (Language::Xml, None) => Page::Xml(Element::new("drivers").with_all(shown.into_iter().map(xml))),
+        (Language::Json, Some(id)) => Page::Json(json!({ "driver": json(id) })),
         // As the API has it: the list is a bare map from names.
-        (Format::Json, None) => {
+        (Language::Json, None) => {
             Page::Json(shown.into_iter().map(|n| (n.to_owned(), json!({ "name": label(n) }))).collect())
         }
-        (Format::Html, _) => {
+        (Language::Html, _) => {
             let all: Value = shown
                 .into_iter()
                 .map(|n| json!({ "id": n, "href": call.scene.links.to(&["drivers", n]) }))
@@ -152,8 +153,8 @@ fn label(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// `GET /api/instance_states`.
-pub(super) fn instance_states(call: &Call<'_>) -> Reply {
+/// `GET /api/instance_states`: as a document or as a drawing.
+pub(super) fn instance_states(call: &Call<'_>) -> Result<Reply, Refusal> {
     let machine = call.driver.instance_states();
     let json = || -> Value {
         machine
@@ -183,8 +184,17 @@ pub(super) fn instance_states(call: &Call<'_>) -> Reply {
             Element::new("state").attr("name", state.as_str()).with_all(ways)
         }))),
         Format::Json => Page::Json(json()),
-        Format::Html => Page::Html(html::view("Instance states", &json())),
-        Format::Gv => Page::Gv(drawing::gv(machine)),
+        Format::Html => {
+            let drawing = drawing::svg(machine);
+            Page::Html(html::view_below("Instance states", &drawing, &json()))
+        }
+        Format::Gv => Page::Drawing(call.format.media_type(), drawing::gv(machine).into_bytes()),
+        Format::Svg => Page::Drawing(call.format.media_type(), drawing::svg(machine).into_bytes()),
+        // A picture larger than any screen helps nobody; the other formats have no limit.
+        Format::Png => {
+            let picture = drawing::png(machine).ok_or(Refusal::NotAcceptable)?;
+            Page::Drawing(call.format.media_type(), picture)
+        }
     };
-    Reply::page(StatusCode::OK, page)
+    Ok(Reply::page(StatusCode::OK, page))
 }

@@ -6,7 +6,7 @@
 //! better code, the codes are: 409 for a conflict, 507 where there is no room, 503 and 504 for a cloud that is
 //! not reached or does not answer.
 
-use super::negotiation::Format;
+use super::negotiation::{Format, Language};
 use super::reply::{Page, Reply};
 use super::xml::{Element, escaped};
 use super::{Asked, Context};
@@ -145,13 +145,13 @@ impl Refusal {
 
     fn page(&self, asked: &Asked, context: &Context, format: Format) -> Page {
         let (code, message) = (self.status().as_u16(), self.message());
-        match format {
-            Format::Json => Page::Json(json!({ "code": code, "message": message, "error": self.class() })),
-            Format::Html => Page::Html(super::html::page(
+        match format.language() {
+            Language::Json => Page::Json(json!({ "code": code, "message": message, "error": self.class() })),
+            Language::Html => Page::Html(super::html::page(
                 &format!("{code} {}", self.status().canonical_reason().unwrap_or_default()),
                 &format!("<p>{}</p>\n", escaped(&message)),
             )),
-            Format::Xml | Format::Gv => {
+            Language::Xml => {
                 let params = asked.params.told().into_iter().map(|(name, value)| {
                     // As JSON, the way the Ruby server writes its strings.
                     Element::cdata("param", json!(value).to_string()).attr("name", name)

@@ -19,7 +19,13 @@ pub(super) fn page(title: &str, content: &str) -> String {
 /// A JSON answer as a page.
 #[must_use]
 pub(super) fn view(title: &str, value: &Value) -> String {
-    let mut content = String::new();
+    view_below(title, "", value)
+}
+
+/// A JSON answer as a page, below something that is markup already.
+#[must_use]
+pub(super) fn view_below(title: &str, above: &str, value: &Value) -> String {
+    let mut content = above.to_owned();
     write(&mut content, value);
     page(title, &content)
 }

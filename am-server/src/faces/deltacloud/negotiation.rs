@@ -17,6 +17,10 @@ pub enum Format {
     Html,
     /// A drawing in the language of Graphviz; of instance states only.
     Gv,
+    /// A drawing as SVG; of instance states only.
+    Svg,
+    /// A drawing as PNG; of instance states only.
+    Png,
 }
 
 impl Format {
@@ -28,6 +32,19 @@ impl Format {
             Self::Json => "application/json",
             Self::Html => "text/html; charset=utf-8",
             Self::Gv => "application/ghostscript",
+            Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
+        }
+    }
+
+    /// The language of what is no drawing.
+    #[must_use]
+    pub fn language(self) -> Language {
+        match self {
+            Self::Json => Language::Json,
+            Self::Html => Language::Html,
+            // Drawings are offered of instance states alone; what else such a request meets is told in XML.
+            Self::Xml | Self::Gv | Self::Svg | Self::Png => Language::Xml,
         }
     }
 
@@ -38,6 +55,8 @@ impl Format {
             "json" => Self::Json,
             "html" => Self::Html,
             "gv" => Self::Gv,
+            "svg" => Self::Svg,
+            "png" => Self::Png,
             _ => return None,
         })
     }
@@ -50,16 +69,30 @@ impl Format {
             "text/html" | "application/xhtml+xml" | "*/*" | "text/*" => Self::Html,
             // Not what this type means, but what the API calls it.
             "application/ghostscript" | "text/vnd.graphviz" => Self::Gv,
+            "image/svg+xml" => Self::Svg,
+            "image/png" | "image/*" => Self::Png,
             "application/*" => Self::Xml,
             _ => return None,
         })
     }
 }
 
+/// What a document is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// XML.
+    Xml,
+    /// JSON.
+    Json,
+    /// A plain page for people.
+    Html,
+}
+
 /// What most resources can be shown as.
 pub const USUAL: &[Format] = &[Format::Xml, Format::Json, Format::Html];
 /// What instance states can be shown as.
-pub const STATES: &[Format] = &[Format::Xml, Format::Json, Format::Html, Format::Gv];
+pub const STATES: &[Format] =
+    &[Format::Xml, Format::Json, Format::Html, Format::Gv, Format::Svg, Format::Png];
 
 /// The format of the answer, from the header and the parameter.
 ///
@@ -123,7 +156,11 @@ mod tests {
 
     #[test]
     fn only_states_are_drawn() {
-        assert_eq!(chosen(None, Some("gv")), None);
-        assert_eq!(choose(None, Some("gv"), STATES).ok(), Some(Format::Gv));
+        for (name, format) in [("gv", Format::Gv), ("svg", Format::Svg), ("png", Format::Png)] {
+            assert_eq!(chosen(None, Some(name)), None);
+            assert_eq!(choose(None, Some(name), STATES).ok(), Some(format));
+        }
+        assert_eq!(choose(Some("image/png"), None, STATES).ok(), Some(Format::Png));
+        assert_eq!(chosen(Some("image/png"), None), None);
     }
 }

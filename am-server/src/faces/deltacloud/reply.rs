@@ -24,8 +24,8 @@ pub enum Page {
     Json(serde_json::Value),
     /// A page for people.
     Html(String),
-    /// A drawing.
-    Gv(String),
+    /// A drawing, with its media type.
+    Drawing(&'static str, Vec<u8>),
 }
 
 impl Page {
@@ -34,7 +34,7 @@ impl Page {
             Self::Xml(root) => ("application/xml", root.document().into()),
             Self::Json(value) => ("application/json", value.to_string().into()),
             Self::Html(text) => ("text/html; charset=utf-8", text.into()),
-            Self::Gv(text) => ("application/ghostscript", text.into()),
+            Self::Drawing(media_type, bytes) => (media_type, bytes.into()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a path and a verb to an operation of the driver.
 
-use super::negotiation::Format;
+use super::negotiation::{Format, Language};
 use super::reply::{Page, Reply};
 use super::views::{Scene, View};
 use super::{Asked, Context, Refusal, blobs, collections, entry, html};
@@ -58,7 +58,7 @@ pub(super) async fn answer(call: &mut Call<'_>, body: &mut Option<BlobStream>) -
     let collection = collection(first).ok_or(Refusal::NoRoute)?;
     if collection == Collection::InstanceStates {
         return match (method, rest) {
-            (&Method::GET, []) => Ok(entry::instance_states(call)),
+            (&Method::GET, []) => entry::instance_states(call),
             (&Method::OPTIONS, []) => Ok(options(call, collection)),
             _ => Err(Refusal::NoRoute),
         };
@@ -135,22 +135,22 @@ impl Call<'_> {
     /// A list, in the format asked for.
     pub(super) fn list<T: View>(&self, all: &[T]) -> Reply {
         let json = || -> Value { all.iter().map(|one| one.json(&self.scene)).collect() };
-        let page = match self.format {
-            Format::Xml | Format::Gv => Page::Xml(
+        let page = match self.format.language() {
+            Language::Xml => Page::Xml(
                 super::xml::Element::new(T::MANY).with_all(all.iter().map(|one| one.xml(&self.scene))),
             ),
-            Format::Json => Page::Json(json!({ T::MANY: json() })),
-            Format::Html => Page::Html(html::view(&T::MANY.replace('_', " "), &json())),
+            Language::Json => Page::Json(json!({ T::MANY: json() })),
+            Language::Html => Page::Html(html::view(&T::MANY.replace('_', " "), &json())),
         };
         Reply::page(StatusCode::OK, page)
     }
 
     /// One thing, in the format asked for.
     pub(super) fn one<T: View>(&self, status: StatusCode, one: &T) -> Reply {
-        let page = match self.format {
-            Format::Xml | Format::Gv => Page::Xml(one.xml(&self.scene)),
-            Format::Json => Page::Json(json!({ T::ONE: one.json(&self.scene) })),
-            Format::Html => {
+        let page = match self.format.language() {
+            Language::Xml => Page::Xml(one.xml(&self.scene)),
+            Language::Json => Page::Json(json!({ T::ONE: one.json(&self.scene) })),
+            Language::Html => {
                 Page::Html(html::view(&T::ONE.replace('_', " "), &json!([one.json(&self.scene)])))
             }
         };

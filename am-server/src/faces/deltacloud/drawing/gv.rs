@@ -1,11 +1,11 @@
-//! Instance states as a drawing, in the language of Graphviz.
+//! The drawing in the language of Graphviz.
 
 use drivers::StateMachine;
 use std::fmt::Write;
 
 /// The drawing: states as nodes, ways between them as edges, dashed where they are taken by themselves.
 #[must_use]
-pub(super) fn gv(machine: &StateMachine) -> String {
+pub(in super::super) fn gv(machine: &StateMachine) -> String {
     let mut out = String::from("digraph instance_states {\n  rankdir=LR;\n  node [shape=ellipse];\n");
     for (state, ways) in machine.states() {
         // Writing to a string does not fail.
