@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::bare::BareServer;
+use crate::cloud::CloudClient;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -26,6 +27,9 @@ pub enum Role {
     /// Be the bare server.
     #[command(hide = true)]
     BareServer(BareServer),
+    /// Be a client of the Deltacloud face.
+    #[command(hide = true)]
+    CloudClient(CloudClient),
 }
 
 /// A run of measurements.

@@ -7,6 +7,7 @@
 //! - [`wire`] speaks mutual TLS, HTTP and XML-RPC to any aggregate; [`load`] lets many clients do that at once.
 //! - [`operations`] says what one turn of a client is: a call, or a cycle of calls.
 //! - [`server`] starts the aggregate and the bare server as processes of their own and reads what they use.
+//! - [`cloud`] is the client of the Deltacloud face, as a process of its own too.
 //! - [`measure`] takes the measurements, [`targets`] judges them, [`report`] prints them.
 //!
 //! `docs/performance.md` explains how to run it and how to read what it prints.
@@ -14,6 +15,7 @@
 pub mod arguments;
 pub mod bare;
 pub mod baseline;
+pub mod cloud;
 pub mod documents;
 pub mod experimenter;
 pub mod grown;

@@ -1,18 +1,19 @@
 //! The measurements, and the servers they start.
 
 use bench::arguments::{Arguments, Role, Run};
-use bench::{Failure, bare, measure};
+use bench::{Failure, bare, cloud, measure};
 use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // The aggregate under measurement is this program again, with the command line of `am-server`.
-    if std::env::args().nth(1).as_deref() == Some("serve") {
+    if matches!(std::env::args().nth(1).as_deref(), Some("serve" | "deltacloud")) {
         return am_server::cli::main();
     }
     let arguments = Arguments::parse();
     let result = match arguments.role {
         Some(Role::BareServer(server)) => bare::serve(&server),
+        Some(Role::CloudClient(client)) => cloud::run(&client),
         None => run(&arguments.run),
     };
     match result {

@@ -85,6 +85,16 @@ pub async fn bare(folder: &Folder, bodies: &[bytes::Bytes]) -> Result<Server, Fa
     Server::start(command, &folder.path("bare.log")).await
 }
 
+/// Starts the Deltacloud face over a mock cloud of its own: `program deltacloud --driver mock …`.
+///
+/// # Errors
+/// It does not start; the message quotes the end of its log.
+pub async fn face(program: &Path, database: &Path, log: &Path) -> Result<Server, Failure> {
+    let mut command = Command::new(program);
+    command.args(["deltacloud", "--driver", "mock", "--listen", "127.0.0.1:0", "--database"]).arg(database);
+    Server::start(command, log).await
+}
+
 /// This program, which is also the servers it measures: see [`crate::bare`] and the hidden command `serve`.
 ///
 /// # Errors
@@ -136,13 +146,15 @@ impl Server {
     /// # Errors
     /// The system does not tell.
     pub fn resident_mib(&self) -> Result<f64, Failure> {
-        let status = self.proc("status")?;
-        let kib: f64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
-            .ok_or_else(|| Failure::new("/proc does not tell the memory of a server"))?;
-        Ok(kib / 1024.0)
+        memory_mib_in(&self.proc("status")?, "VmRSS")
+    }
+
+    /// The most resident memory it ever had, in MiB.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn peak_mib(&self) -> Result<f64, Failure> {
+        memory_mib_in(&self.proc("status")?, "VmHWM")
     }
 
     /// Processor time used so far, in seconds.
@@ -167,6 +179,35 @@ pub fn own_cpu_seconds() -> Result<f64, Failure> {
     cpu_seconds_in(&std::fs::read_to_string("/proc/self/stat").map_err(Failure::when("/proc"))?)
 }
 
+/// Resident memory of this process in MiB.
+///
+/// # Errors
+/// The system does not tell.
+pub fn own_memory_mib() -> Result<f64, Failure> {
+    memory_mib_in(&own_status()?, "VmRSS")
+}
+
+/// The most resident memory this process ever had, in MiB.
+///
+/// # Errors
+/// The system does not tell.
+pub fn own_peak_mib() -> Result<f64, Failure> {
+    memory_mib_in(&own_status()?, "VmHWM")
+}
+
+fn own_status() -> Result<String, Failure> {
+    std::fs::read_to_string("/proc/self/status").map_err(Failure::when("/proc"))
+}
+
+fn memory_mib_in(status: &str, field: &str) -> Result<f64, Failure> {
+    let kib: f64 = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
+        .and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok())
+        .ok_or_else(|| Failure::new(format!("/proc does not tell {field}")))?;
+    Ok(kib / 1024.0)
+}
+
 /// Linux counts processor time in hundredths of a second there, whatever its timer does.
 fn cpu_seconds_in(stat: &str) -> Result<f64, Failure> {
     const TICKS: f64 = 100.0;
@@ -183,6 +224,15 @@ fn cpu_seconds_in(stat: &str) -> Result<f64, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_peak_is_never_below_what_is_there() {
+        let status = "VmPeak:\t 9 kB\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n";
+        assert!((memory_mib_in(status, "VmHWM").unwrap() - 2.0).abs() < 1e-9);
+        assert!((memory_mib_in(status, "VmRSS").unwrap() - 1.0).abs() < 1e-9);
+        assert!(memory_mib_in(status, "VmSwap").is_err());
+        assert!(own_peak_mib().unwrap() > 0.0 && own_memory_mib().unwrap() > 0.0);
+    }
 
     #[test]
     fn processor_time_is_read_behind_the_name() {

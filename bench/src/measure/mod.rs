@@ -5,6 +5,7 @@
 
 mod calls;
 mod credential;
+mod deltacloud;
 mod documents;
 mod matrix;
 mod past;
@@ -36,6 +37,10 @@ pub struct Settings {
     pub size: Size,
     /// Idle TLS connections.
     pub connections: usize,
+    /// Instances in a listing of the Deltacloud face.
+    pub listed: u32,
+    /// Size of the blob that goes through the Deltacloud face, in MiB.
+    pub blob_mib: u32,
     /// Time of each cell of the table of all operations; without it the table is left out.
     pub cell: Option<Duration>,
 }
@@ -52,6 +57,8 @@ impl Settings {
                 slices: 600,
                 size: Size { past: 100_000, live: 10_000 },
                 connections: 1000,
+                listed: 1000,
+                blob_mib: 64,
                 cell: None,
             }
         } else {
@@ -62,6 +69,8 @@ impl Settings {
                 slices: 3000,
                 size: Size { past: 1_000_000, live: 100_000 },
                 connections: 5000,
+                listed: 10_000,
+                blob_mib: 1024,
                 cell: Some(Duration::from_millis(1500)),
             }
         }
@@ -116,6 +125,9 @@ pub async fn everything(run: &Run, dir: &Path) -> Result<Report, Failure> {
         documents::measure(&mut bench)?;
     }
     past::measure(&mut bench).await?;
+    if bench.wants("deltacloud") {
+        deltacloud::measure(&mut bench).await?;
+    }
     Ok(bench.report)
 }
 
