@@ -8,6 +8,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
+from xml.etree import ElementTree
 
 import pytest
 
@@ -96,13 +97,21 @@ def test_who_has_a_page_is_not_sent_it_again(deltacloud):
     assert (status, body) == (304, b"")
 
 
-def test_a_browser_gets_pages_and_a_drawing_is_for_dot(deltacloud):
+def test_a_browser_gets_pages_and_states_are_drawn(deltacloud):
     status, headers, body = deltacloud.call("GET", "/instances", Accept="text/html,*/*;q=0.8")
     assert status == 200 and headers.get_content_type() == "text/html"
     assert b"<title>instances</title>" in body
     status, headers, body = deltacloud.call("GET", "/instance_states?format=gv")
     assert headers.get_content_type() == "application/ghostscript"
     assert b'"stopped" -> "finish" [label="destroy"];' in body
+    status, headers, picture = deltacloud.call("GET", "/instance_states?format=png")
+    assert headers.get_content_type() == "image/png" and picture.startswith(b"\x89PNG\r\n")
+    status, headers, drawing = deltacloud.call("GET", "/instance_states", Accept="image/svg+xml")
+    assert headers.get_content_type() == "image/svg+xml"
+    words = {text.text for text in ElementTree.fromstring(drawing).iter("{http://www.w3.org/2000/svg}text")}
+    assert {"start", "finish", "destroy"} <= words
+    _, _, page = deltacloud.call("GET", "/instance_states", Accept="text/html")
+    assert drawing.strip() in page, "the page shows the drawing"
 
 
 def test_strangers_learn_what_the_api_is_and_nothing_of_the_account(deltacloud):
