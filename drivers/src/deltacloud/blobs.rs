@@ -42,7 +42,7 @@ impl DeltacloudDriver {
         let request = with_metadata(request, &blob.user_metadata)?.body(Body::wrap_stream(content));
         let response = request.send().await.map_err(|error| unanswered(&error, operation))?;
         let told = self.server.told(response, operation, &format!("{bucket_id}/{}", blob.id)).await?;
-        entity(told.document.as_ref(), decode::blob)
+        entity(told.document().as_ref(), decode::blob)
     }
 
     pub(super) async fn content(&self, bucket_id: &str, id: &str) -> Answer<BlobStream> {

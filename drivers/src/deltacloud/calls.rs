@@ -60,8 +60,8 @@ impl DeltacloudDriver {
 
     pub(super) async fn list<T>(&self, collection: Collection, decode: Decode<T>) -> Answer<Vec<T>> {
         let url = self.collection(collection, Verb::Index)?;
-        let root = self.server.get(&url, Operation::new(collection, Verb::Index), "").await?;
-        root.fields().map(|node| entity(Some(node), decode)).collect()
+        let told = self.server.fetch(&url, Operation::new(collection, Verb::Index), "").await?;
+        told.list(decode).ok_or_else(|| unreadable("the answer does not list what was asked for"))
     }
 
     pub(super) async fn show<T>(&self, collection: Collection, id: &str, decode: Decode<T>) -> Answer<T> {
@@ -100,7 +100,7 @@ impl DeltacloudDriver {
             return if equal { Ok(before) } else { Err(DriverError::conflict(collection, name, why)) };
         }
         let made = match self.post(collection, form, name, unique).await {
-            Ok(told) => entity(told.document.as_ref(), decode),
+            Ok(told) => entity(told.document().as_ref(), decode),
             Err(error) => Err(error),
         };
         match made {
@@ -186,7 +186,7 @@ impl DeltacloudDriver {
             Method::POST
         };
         match self.server.change(method, &url, &[], operation, id, false).await {
-            Ok(told) => Ok(told.document.as_ref().and_then(decode)),
+            Ok(told) => Ok(told.document().as_ref().and_then(decode)),
             // Between the look and the act it went another way: look again for what to say. Real servers
             // answer 403 when it is gone.
             Err(DriverError::Backend { status: Some(403 | 405), .. }) => {

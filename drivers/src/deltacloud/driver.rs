@@ -118,7 +118,7 @@ impl ComputeDriver for DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::Images, &fields, "", false).await?;
-                entity(told.document.as_ref(), decode::image)
+                entity(told.document().as_ref(), decode::image)
             }
         }
     }
@@ -163,7 +163,7 @@ impl ComputeDriver for DeltacloudDriver {
         let fields = self.creation(request, &name);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let made = match self.post(Collection::Instances, &fields, &request.name, unique).await {
-            Ok(told) => entity(told.document.as_ref(), decode::instance),
+            Ok(told) => entity(told.document().as_ref(), decode::instance),
             Err(error) => Err(self.with_limit(error, request.realm_id.as_deref()).await),
         };
         match made {
@@ -235,7 +235,7 @@ impl ComputeDriver for DeltacloudDriver {
 
     async fn create_address(&self) -> Answer<Address> {
         let told = self.post(Collection::Addresses, &[], "", false).await?;
-        entity(told.document.as_ref(), decode::address)
+        entity(told.document().as_ref(), decode::address)
     }
 
     async fn associate_address(&self, id: &str, instance_id: &str) -> Answer<Address> {
@@ -348,7 +348,7 @@ impl ComputeDriver for DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::StorageVolumes, &fields, "", false).await?;
-                entity(told.document.as_ref(), decode::volume)
+                entity(told.document().as_ref(), decode::volume)
             }
         }
     }
@@ -398,7 +398,7 @@ impl ComputeDriver for DeltacloudDriver {
         // Real servers give names of their own, so a name protects only where names are unique.
         let harmless = self.found.capabilities.unique_names && request.name.is_some();
         let told = self.post(Collection::StorageSnapshots, &fields, &request.volume_id, harmless).await?;
-        entity(told.document.as_ref(), decode::snapshot)
+        entity(told.document().as_ref(), decode::snapshot)
     }
 
     async fn destroy_storage_snapshot(&self, id: &str) -> Answer<()> {
@@ -498,7 +498,7 @@ impl ComputeDriver for DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::Subnets, &fields, "", false).await?;
-                entity(told.document.as_ref(), decode::subnet)
+                entity(told.document().as_ref(), decode::subnet)
             }
         }
     }

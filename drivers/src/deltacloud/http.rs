@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::config::{ConnectError, DeltacloudConfig};
@@ -32,11 +32,26 @@ pub(super) struct Server {
     timeout: Duration,
 }
 
-/// What a server answered: the tree of its document, if there is one, and its headers.
-#[derive(Debug)]
+/// What a server answered.
 pub(super) struct Told {
-    pub(super) document: Option<Node>,
     pub(super) headers: HeaderMap,
+    body: String,
+}
+
+impl Told {
+    /// The tree of the document, if there is one.
+    pub(super) fn document(&self) -> Option<Node> {
+        Node::read(media_type(&self.headers), &self.body)
+    }
+
+    /// The things of a list, read one after the other: of a long list no tree is made.
+    pub(super) fn list<T>(&self, decode: impl Fn(&Node) -> Option<T>) -> Option<Vec<T>> {
+        Node::read_list(media_type(&self.headers), &self.body, decode)
+    }
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 impl Server {
@@ -104,9 +119,14 @@ impl Server {
     }
 
     /// Reads something, again if need be.
+    pub(super) async fn fetch(&self, url: &Url, operation: Operation, id: &str) -> Answer<Told> {
+        self.patiently(|| self.once(Method::GET, url.clone(), None, operation, id)).await
+    }
+
+    /// Reads the document of something.
     pub(super) async fn get(&self, url: &Url, operation: Operation, id: &str) -> Answer<Node> {
-        let told = self.patiently(|| self.once(Method::GET, url.clone(), None, operation, id)).await?;
-        told.document.ok_or_else(|| unreadable("the answer holds nothing that could be read"))
+        let told = self.fetch(url, operation, id).await?;
+        told.document().ok_or_else(|| unreadable("the answer holds nothing that could be read"))
     }
 
     /// Changes something. Tried again only while the server cannot have got the request, or, where `harmless`
@@ -161,8 +181,7 @@ impl Server {
     ) -> Answer<Told> {
         let mut request = self.request(method, url).timeout(self.timeout);
         if let Some(form) = form {
-            request =
-                request.header(reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
         }
         let response = request.send().await.map_err(|error| unanswered(&error, operation))?;
         self.told(response, operation, id).await
@@ -171,16 +190,14 @@ impl Server {
     /// Reads an answer to its end, a refusal as the error it means.
     pub(super) async fn told(&self, response: Response, operation: Operation, id: &str) -> Answer<Told> {
         let (status, headers) = (response.status(), response.headers().clone());
-        let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-        let media_type = text(&reqwest::header::CONTENT_TYPE).unwrap_or_default().to_owned();
-        let retry_after =
-            text(&RETRY_AFTER).and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         let body = collect(response, operation).await?;
-        let document = Node::read(&media_type, &body);
+        let told = Told { headers, body };
         if status.is_success() {
-            return Ok(Told { document, headers });
+            return Ok(told);
         }
-        Err(refusal(status, &message(document.as_ref(), &body), operation, id, retry_after))
+        let seconds = told.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+        let retry_after = seconds.map(Duration::from_secs);
+        Err(refusal(status, &message(told.document().as_ref(), &told.body), operation, id, retry_after))
     }
 
     /// The headers of an answer to OPTIONS, or nothing.
@@ -208,7 +225,7 @@ async fn collect(mut response: Response, operation: Operation) -> Answer<String>
         }
         body.extend_from_slice(&piece);
     }
-    Ok(String::from_utf8_lossy(&body).into_owned())
+    Ok(String::from_utf8(body).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()))
 }
 
 /// A failure of the way to the server and back. What is known not to have left cannot have happened.

@@ -15,12 +15,15 @@ pub(super) struct Node {
     fields: Vec<Node>,
 }
 
+fn is_json(media_type: &str, body: &str) -> bool {
+    media_type.contains("json") || body.trim_start().starts_with(['{', '['])
+}
+
 impl Node {
     /// Reads an answer; `None` when it is neither XML nor JSON. The root is what the document is about, without
     /// the member that JSON wraps around it.
     pub(super) fn read(media_type: &str, body: &str) -> Option<Self> {
-        let json = media_type.contains("json") || body.trim_start().starts_with(['{', '[']);
-        if !json {
+        if !is_json(media_type, body) {
             return roxmltree::Document::parse(body)
                 .ok()
                 .map(|document| Self::of_xml(document.root_element()));
@@ -30,6 +33,21 @@ impl Node {
             [only] if !only.name.is_empty() && only.text.is_none() => Some(only.clone()),
             _ => Some(root),
         }
+    }
+
+    /// Reads the things of a list one after the other; `None` when it is no list, or one of them is not what it
+    /// should be.
+    pub(super) fn read_list<T>(
+        media_type: &str,
+        body: &str,
+        decode: impl Fn(&Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        if is_json(media_type, body) {
+            return Self::read(media_type, body)?.fields().map(decode).collect();
+        }
+        let document = roxmltree::Document::parse(body).ok()?;
+        let things = document.root_element().children().filter(roxmltree::Node::is_element);
+        things.map(|element| decode(&Self::of_xml(element))).collect()
     }
 
     fn of_xml(element: roxmltree::Node<'_, '_>) -> Self {
@@ -133,6 +151,26 @@ mod tests {
             assert_eq!(node.reference("realm").as_deref(), Some("us"));
             assert_eq!(node.list("actions").filter_map(|a| a.text(&["rel"])).collect::<Vec<_>>(), ["stop"]);
         }
+    }
+
+    #[test]
+    fn a_list_is_read_as_its_tree_is() {
+        let words = |node: &Node| node.text(&["name"]).map(str::to_owned);
+        for (kind, body) in [
+            (
+                "application/xml",
+                "<realms><realm><name>a</name></realm><realm><name>b</name></realm></realms>",
+            ),
+            ("application/json", r#"{"realms":[{"name":"a"},{"name":"b"}]}"#),
+        ] {
+            let listed = Node::read_list(kind, body, words).unwrap();
+            let tree = Node::read(kind, body).unwrap();
+            assert_eq!(listed, tree.fields().filter_map(words).collect::<Vec<_>>(), "{kind}");
+            assert_eq!(listed, ["a", "b"]);
+        }
+        assert_eq!(Node::read_list("text/xml", "<realms><realm/></realms>", words), None, "a realm without");
+        assert_eq!(Node::read_list("text/xml", "<realms></realms>", words), Some(Vec::new()));
+        assert_eq!(Node::read_list("text/html", "oops", words), None);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) async fn answer(
     body: &mut Option<BlobStream>,
 ) -> Result<Reply, Refusal> {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.buckets().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.buckets().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.bucket(id).await?)),
         (&Method::POST, []) => {
             let request = CreateBucket { name: call.required("name")?, location: call.param("location") };

@@ -23,7 +23,7 @@ pub(super) async fn realms(call: &Call<'_>, rest: &[&str]) -> Answer {
         (&Method::GET, []) => {
             let mut all = call.driver.realms().await?;
             all.retain(|realm| passes(call.asked.params.get("id"), &realm.id));
-            Ok(call.list(&all))
+            Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.realm(id).await?)),
         _ => Err(Refusal::NoRoute),
@@ -40,7 +40,7 @@ pub(super) async fn hardware_profiles(call: &Call<'_>, rest: &[&str]) -> Answer 
                 });
             }
             all.retain(|profile| passes(call.asked.params.get("id"), &profile.id));
-            Ok(call.list(&all))
+            Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.hardware_profile(id).await?)),
         _ => Err(Refusal::NoRoute),
@@ -66,7 +66,7 @@ pub(super) async fn images(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                     && passes(params.get("architecture"), &image.architecture)
                     && passes(params.get("id"), &image.id)
             });
-            Ok(call.list(&all))
+            Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.image(id).await?)),
         (&Method::POST, []) => {
@@ -157,7 +157,7 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                     && params.get("state").is_none_or(|state| instance.state == state.into())
             });
             set_scene(call, &all).await?;
-            Ok(call.list(&all))
+            Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => {
             let instance = call.driver.instance(id).await?;
@@ -191,7 +191,7 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn keys(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.keys().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.keys().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.key(id).await?)),
         (&Method::POST, []) => {
             let request = CreateKey { name: call.required("name")?, public_key: call.param("public_key") };
@@ -236,7 +236,7 @@ fn rule(call: &Call<'_>) -> Result<NewRule, Refusal> {
 
 pub(super) async fn firewalls(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.firewalls().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.firewalls().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.firewall(id).await?)),
         (&Method::POST, []) => {
             let request =
@@ -263,7 +263,7 @@ pub(super) async fn firewalls(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn addresses(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.addresses().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.addresses().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.address(id).await?)),
         (&Method::POST, []) => {
             let address = call.driver.create_address().await?;
@@ -287,7 +287,7 @@ pub(super) async fn addresses(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn storage_volumes(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.storage_volumes().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.storage_volumes().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.storage_volume(id).await?)),
         (&Method::POST, []) => {
             let request = CreateVolume {
@@ -319,7 +319,7 @@ pub(super) async fn storage_volumes(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn storage_snapshots(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.storage_snapshots().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.storage_snapshots().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.storage_snapshot(id).await?)),
         (&Method::POST, []) => {
             let request = CreateSnapshot {
@@ -342,7 +342,7 @@ pub(super) async fn storage_snapshots(call: &Call<'_>, rest: &[&str]) -> Answer 
 
 pub(super) async fn networks(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.networks().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.networks().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.network(id).await?)),
         (&Method::POST, []) => {
             let request =
@@ -359,7 +359,7 @@ pub(super) async fn networks(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn subnets(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.subnets().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.subnets().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.subnet(id).await?)),
         (&Method::POST, []) => {
             let request = CreateSubnet {
@@ -379,7 +379,7 @@ pub(super) async fn subnets(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn network_interfaces(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(&call.driver.network_interfaces().await?)),
+        (&Method::GET, []) => Ok(call.list(call.driver.network_interfaces().await?).await),
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.network_interface(id).await?)),
         (&Method::POST, []) => {
             let instance_id = call.required("instance")?;

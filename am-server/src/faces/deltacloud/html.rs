@@ -5,14 +5,23 @@ use drivers::Collection;
 use serde_json::Value;
 use std::fmt::Write;
 
+/// What ends a page.
+pub(super) const TAIL: &str = "</body>\n</html>\n";
+
 /// A whole page.
 #[must_use]
 pub(super) fn page(title: &str, content: &str) -> String {
+    format!("{}{content}{TAIL}", head(title))
+}
+
+/// A page up to its content.
+#[must_use]
+pub(super) fn head(title: &str) -> String {
     let title = escaped(title);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n<body>\n\
          <p><a href=\"/api\">Home</a> · <a href=\"?format=xml\">XML</a> · <a href=\"?format=json\">JSON</a></p>\n\
-         <h1>{title}</h1>\n{content}</body>\n</html>\n"
+         <h1>{title}</h1>\n"
     )
 }
 
@@ -30,6 +39,13 @@ pub(super) fn view_below(title: &str, above: &str, value: &Value) -> String {
     page(title, &content)
 }
 
+/// One of a list.
+pub(super) fn item(out: &mut String, value: &Value) {
+    out.push_str("<li>");
+    write(out, value);
+    out.push_str("</li>\n");
+}
+
 // Writing to a string does not fail, so the results are dropped.
 fn write(out: &mut String, value: &Value) {
     match value {
@@ -42,9 +58,7 @@ fn write(out: &mut String, value: &Value) {
         Value::Array(items) => {
             out.push_str("<ul>\n");
             for item in items {
-                out.push_str("<li>");
-                write(out, item);
-                out.push_str("</li>\n");
+                self::item(out, item);
             }
             out.push_str("</ul>\n");
         }

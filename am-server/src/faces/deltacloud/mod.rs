@@ -15,6 +15,7 @@ mod entry;
 pub mod errors;
 mod html;
 mod listen;
+mod listing;
 pub mod negotiation;
 pub mod params;
 pub mod reply;
@@ -219,13 +220,7 @@ impl Face {
             Login::Nobody if routing::is_public(&asked.segments) && !forced => None,
             Login::Nobody => return Err(Refusal::Unauthorised),
         };
-        let scene = Scene {
-            links,
-            profiles: Vec::new(),
-            volumes: Vec::new(),
-            makes_images: false,
-            destroys_images: false,
-        };
+        let scene = Scene { links, ..Scene::default() };
         let mut call = Call {
             driver: &*cloud.driver,
             drivers: &self.names,

@@ -28,9 +28,7 @@ impl Format {
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
-            Self::Xml => "application/xml",
-            Self::Json => "application/json",
-            Self::Html => "text/html; charset=utf-8",
+            Self::Xml | Self::Json | Self::Html => self.language().media_type(),
             Self::Gv => "application/ghostscript",
             Self::Svg => "image/svg+xml",
             Self::Png => "image/png",
@@ -86,6 +84,18 @@ pub enum Language {
     Json,
     /// A plain page for people.
     Html,
+}
+
+impl Language {
+    /// The media type it is sent as.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Xml => "application/xml",
+            Self::Json => "application/json",
+            Self::Html => "text/html; charset=utf-8",
+        }
+    }
 }
 
 /// What most resources can be shown as.

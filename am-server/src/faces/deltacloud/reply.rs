@@ -3,12 +3,13 @@
 use super::xml::Element;
 use bytes::Bytes;
 use drivers::{Blob, BlobStream};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
 use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -24,24 +25,28 @@ pub enum Page {
     Json(serde_json::Value),
     /// A page for people.
     Html(String),
+    /// A document in pieces, with its media type.
+    Pieces(&'static str, Vec<Bytes>),
     /// A drawing, with its media type.
     Drawing(&'static str, Vec<u8>),
 }
 
 impl Page {
-    fn written(self) -> (&'static str, Bytes) {
-        match self {
+    fn written(self) -> (&'static str, VecDeque<Bytes>) {
+        let (media_type, whole): (_, Bytes) = match self {
+            Self::Pieces(media_type, pieces) => return (media_type, pieces.into()),
             Self::Xml(root) => ("application/xml", root.document().into()),
             Self::Json(value) => ("application/json", value.to_string().into()),
             Self::Html(text) => ("text/html; charset=utf-8", text.into()),
             Self::Drawing(media_type, bytes) => (media_type, bytes.into()),
-        }
+        };
+        (media_type, VecDeque::from([whole]))
     }
 }
 
 enum Content {
     Empty,
-    Whole(&'static str, Bytes),
+    Whole(&'static str, VecDeque<Bytes>),
     Blob(Box<Blob>, BlobStream),
 }
 
@@ -62,14 +67,17 @@ impl Reply {
     /// A document.
     #[must_use]
     pub fn page(status: StatusCode, page: Page) -> Self {
-        let (media_type, bytes) = page.written();
-        Self { content: Content::Whole(media_type, bytes), ..Self::empty(status) }
+        let (media_type, pieces) = page.written();
+        Self { content: Content::Whole(media_type, pieces), ..Self::empty(status) }
     }
 
     /// Text that is sent as HTML, and must be fit for it.
     #[must_use]
     pub fn html_text(status: StatusCode, text: impl Into<Bytes>) -> Self {
-        Self { content: Content::Whole("text/html; charset=utf-8", text.into()), ..Self::empty(status) }
+        Self {
+            content: Content::Whole("text/html; charset=utf-8", [text.into()].into()),
+            ..Self::empty(status)
+        }
     }
 
     /// A blob's content.
@@ -96,10 +104,10 @@ impl Reply {
         let reading = matches!(*method, Method::GET | Method::HEAD);
         let body = match self.content {
             Content::Empty => UnsyncBoxBody::default(),
-            Content::Whole(media_type, bytes) => {
+            Content::Whole(media_type, mut pieces) => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
                 if reading && status == StatusCode::OK {
-                    let tag = format!("\"{}\"", short_digest(&bytes));
+                    let tag = format!("\"{}\"", short_digest(&pieces));
                     put(&mut headers, ETAG.as_str(), &tag);
                     headers.insert(
                         CACHE_CONTROL,
@@ -108,10 +116,10 @@ impl Reply {
                     if has_already(request, &tag) {
                         status = StatusCode::NOT_MODIFIED;
                         headers.remove(CONTENT_TYPE);
+                        pieces.clear();
                     }
                 }
-                let whole = if status == StatusCode::NOT_MODIFIED { Bytes::new() } else { bytes };
-                Full::new(whole).map_err(|never| match never {}).boxed_unsync()
+                PiecesBody(pieces).boxed_unsync()
             }
             Content::Blob(blob, content) => {
                 put(&mut headers, CONTENT_TYPE.as_str(), &blob.content_type);
@@ -133,8 +141,9 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) {
     }
 }
 
-fn short_digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+fn short_digest(pieces: &VecDeque<Bytes>) -> String {
+    let digest = pieces.iter().fold(Sha256::new(), Digest::chain_update).finalize();
+    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether one of the tags the client holds is this one, strong, weak or without its quotes.
@@ -149,6 +158,29 @@ fn has_already(request: &HeaderMap, tag: &str) -> bool {
             let held = held.trim();
             held == "*" || held.strip_prefix("W/").unwrap_or(held).trim_matches('"') == bare
         })
+}
+
+/// A document as the body of an answer; each piece is let go when it is sent.
+struct PiecesBody(VecDeque<Bytes>);
+
+impl Body for PiecesBody {
+    type Data = Bytes;
+    type Error = drivers::DriverError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, drivers::DriverError>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.iter().map(|piece| piece.len() as u64).sum())
+    }
 }
 
 /// A blob's content as the body of an answer, whose length is told beforehand.

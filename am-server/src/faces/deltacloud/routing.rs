@@ -3,11 +3,11 @@
 use super::negotiation::{Format, Language};
 use super::reply::{Page, Reply};
 use super::views::{Scene, View};
-use super::{Asked, Context, Refusal, blobs, collections, entry, html};
+use super::{Asked, Context, Refusal, blobs, collections, entry, html, listing};
 use drivers::{BlobStream, Collection, ComputeDriver, Verb};
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Collections of the API that no driver of ours has.
 const NEVER: [&str; 2] = ["load_balancers", "metrics"];
@@ -133,16 +133,8 @@ fn options(call: &Call<'_>, collection: Collection) -> Reply {
 
 impl Call<'_> {
     /// A list, in the format asked for.
-    pub(super) fn list<T: View>(&self, all: &[T]) -> Reply {
-        let json = || -> Value { all.iter().map(|one| one.json(&self.scene)).collect() };
-        let page = match self.format.language() {
-            Language::Xml => Page::Xml(
-                super::xml::Element::new(T::MANY).with_all(all.iter().map(|one| one.xml(&self.scene))),
-            ),
-            Language::Json => Page::Json(json!({ T::MANY: json() })),
-            Language::Html => Page::Html(html::view(&T::MANY.replace('_', " "), &json())),
-        };
-        Reply::page(StatusCode::OK, page)
+    pub(super) async fn list<T: View + Send>(&self, all: Vec<T>) -> Reply {
+        Reply::page(StatusCode::OK, listing::write(all, self.format.language(), &self.scene).await)
     }
 
     /// One thing, in the format asked for.

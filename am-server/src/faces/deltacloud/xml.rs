@@ -2,6 +2,9 @@
 
 use std::fmt::Write;
 
+/// What every document begins with.
+pub const DECLARATION: &str = "<?xml version='1.0' encoding='utf-8' ?>\n";
+
 /// An element.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Element {
@@ -69,12 +72,13 @@ impl Element {
     /// The document with this element as its root.
     #[must_use]
     pub fn document(&self) -> String {
-        let mut out = String::from("<?xml version='1.0' encoding='utf-8' ?>\n");
+        let mut out = String::from(DECLARATION);
         self.write(&mut out, 0);
         out
     }
 
-    fn write(&self, out: &mut String, depth: usize) {
+    /// Writes it with everything in it, indented as something so deep in a document.
+    pub fn write(&self, out: &mut String, depth: usize) {
         indent(out, depth);
         out.push('<');
         out.push_str(self.name);

@@ -28,7 +28,7 @@ const HOST: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'\'').add(b'<').add(b'>').add(b'&').add(b'/').add(b'\\');
 
 /// Makes links, absolute ones as the API has them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Links {
     base: String,
 }
@@ -65,7 +65,7 @@ impl Links {
 }
 
 /// What views need beside the thing they show.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Scene {
     /// The links.
     pub links: Links,
