@@ -1,7 +1,8 @@
 //! Keys and signature schemes, of certificates and of XML signatures.
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{self as sig, UnparsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{self as sig, ParsedPublicKey, VerificationAlgorithm};
+use std::sync::OnceLock;
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
@@ -53,11 +54,14 @@ enum Form {
 }
 
 /// A public key.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Key {
     form: Form,
     /// The content of the SubjectPublicKeyInfo's bit string.
     bits: Vec<u8>,
+    /// The key made ready for the scheme that it was first asked about: an authority uses one only, for everything it
+    /// signs.
+    ready: OnceLock<(Scheme, ParsedPublicKey)>,
 }
 
 impl Key {
@@ -82,7 +86,7 @@ impl Key {
             "1.3.101.112" => Form::Ed25519,
             _ => Form::Other,
         };
-        Self { form, bits: spki.subject_public_key.data.to_vec() }
+        Self { form, bits: spki.subject_public_key.data.to_vec(), ready: OnceLock::new() }
     }
 
     /// SHA-1 over the key: the usual subjectKeyIdentifier.
@@ -121,7 +125,14 @@ impl Key {
             (Form::Ed25519, Scheme::Ed25519) => &sig::ED25519,
             _ => return false,
         };
-        UnparsedPublicKey::new(algorithm, &self.bits).verify(message, signature).is_ok()
+        if let Some((_, key)) = self.ready.get().filter(|(of, _)| of == scheme) {
+            return key.verify_sig(message, signature).is_ok();
+        }
+        let Ok(key) = ParsedPublicKey::new(algorithm, &self.bits) else { return false };
+        let made = key.verify_sig(message, signature).is_ok();
+        // Another one that is there already stays; this one is then made ready every time.
+        let _ = self.ready.set((scheme.clone(), key));
+        made
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn parse(text: &str) -> Result<Document<'_>, CredentialError> {
         return Err(too_large("bytes", text.len(), MAX_BYTES));
     }
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_ascii_whitespace());
+    check_declaration(text)?;
     scan(text)?;
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
@@ -50,18 +51,83 @@ fn too_large(what: &'static str, found: usize, limit: usize) -> CredentialError 
     CredentialError::TooLarge { what, found, limit }
 }
 
+/// Encodings of which ASCII text reads the same as in UTF-8.
+const LIKE_ASCII: [&str; 6] = ["ascii", "us-ascii", "iso-8859-1", "latin1", "iso-8859-15", "windows-1252"];
+
+/// The parser does not look into the XML declaration. What it says must be true of the text as it was received: other
+/// programs read the document by it.
+fn check_declaration(text: &str) -> Result<(), CredentialError> {
+    let Some(after) = text.strip_prefix("<?xml").filter(|rest| rest.starts_with(space)) else {
+        return Ok(());
+    };
+    // Without an end it is no document, as the parser says.
+    let Some((mut rest, _)) = after.split_once("?>") else { return Ok(()) };
+    let mut order = ["version", "encoding", "standalone"].into_iter();
+    let mut version = false;
+    while !rest.trim_start_matches(space).is_empty() {
+        let (name, value, more) = declared(rest).ok_or_else(bad_declaration)?;
+        if !order.any(|known| known == name) {
+            return Err(bad_declaration());
+        }
+        let fits = match name {
+            "version" => value == "1.0",
+            "encoding" if ["utf-8", "utf8"].iter().any(|utf8| value.eq_ignore_ascii_case(utf8)) => true,
+            "encoding" => LIKE_ASCII.iter().any(|like| value.eq_ignore_ascii_case(like)) && text.is_ascii(),
+            _ => matches!(value, "yes" | "no"),
+        };
+        if !fits {
+            return Err(bad_declaration());
+        }
+        version |= name == "version";
+        rest = more;
+    }
+    if version { Ok(()) } else { Err(bad_declaration()) }
+}
+
+fn bad_declaration() -> CredentialError {
+    CredentialError::NotXml(
+        "its XML declaration is wrong; it should say version=\"1.0\" and encoding=\"UTF-8\", or be left out"
+            .into(),
+    )
+}
+
+fn space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
+}
+
+/// The next name and value of an XML declaration, behind white space, and what follows.
+fn declared(text: &str) -> Option<(&str, &str, &str)> {
+    let start = text.trim_start_matches(space);
+    let (name, value) = start.split_once('=').filter(|_| start.len() < text.len())?;
+    let value = value.trim_start_matches(space);
+    let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+    let (value, rest) = value.get(1..)?.split_once(quote)?;
+    Some((name.trim_end_matches(space), value, rest))
+}
+
+/// Whether what follows `<?` begins with a name that an instruction may have.
+fn is_instruction(after: &str) -> bool {
+    let end = after.find(|c| space(c) || c == '?').unwrap_or(after.len());
+    let name = after.get(..end).unwrap_or_default();
+    let letter = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '\u{b7}');
+    name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(letter)
+}
+
 /// One pass over the markup that counts what the parser's work grows with. It need not judge well-formedness:
 /// where it is misled, the parser refuses the text.
 fn scan(text: &str) -> Result<(), CredentialError> {
     let mut rest = text;
     let (mut depth, mut namespaces) = (0usize, 0usize);
-    while let Some(at) = rest.find('<') {
+    while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
         rest = &rest[at..];
         let skipped = if rest.starts_with("<!--") {
             after(rest, 4, "-->")
         } else if rest.starts_with("<![CDATA[") {
             after(rest, 9, "]]>")
-        } else if rest.starts_with("<?") {
+        } else if let Some(instruction) = rest.strip_prefix("<?") {
+            if !is_instruction(instruction) {
+                return Err(CredentialError::NotXml("a processing instruction has no proper name".into()));
+            }
             after(rest, 2, "?>")
         } else if rest.starts_with("<!") {
             return Err(CredentialError::NotXml("a document type declaration is not allowed".into()));
@@ -74,7 +140,9 @@ fn scan(text: &str) -> Result<(), CredentialError> {
             if attributes > MAX_ATTRIBUTES {
                 return Err(too_large("attributes on one element", attributes, MAX_ATTRIBUTES));
             }
-            namespaces += tag.matches("xmlns").count();
+            if attributes > 0 {
+                namespaces += tag.matches("xmlns").count();
+            }
             if namespaces > MAX_NAMESPACES {
                 return Err(too_large("namespace declarations", namespaces, MAX_NAMESPACES));
             }
@@ -271,6 +339,39 @@ mod tests {
             "<a b='>",
         ] {
             assert!(!refused(broken).is_empty(), "{broken}");
+        }
+    }
+
+    // The parser takes all of these.
+    #[test]
+    fn a_declaration_must_be_true() {
+        for wrong in [
+            "encoding=\"UTF-8\"",
+            "version=\"\"",
+            "version=\"1.0 \"",
+            "version=\"1.1\"",
+            "version=\"1.0\"encoding=\"UTF-8\"",
+            "version=\"1.0\" encoding=\"=UTF-8\"",
+            "version=\"1.0\" encoding=\"UTF-16\"",
+            "version=\"1.0\" encoding0=\"UTF-8\"",
+            "version=\"1.0\" standalone=\"maybe\"",
+            "version=\"1.0\" standalone=\"no\" encoding=\"UTF-8\"",
+            "version=\"1.0\" version=\"1.0\"",
+        ] {
+            refused(&format!("<?xml {wrong}?><a/>"));
+        }
+        refused("<?xml version='1.0' encoding='ISO-8859-1'?><a>\u{e4}</a>");
+        for strange in ["<?x\"l b?><a/>", "<a><?=l?></a>", "<?xm< version='1.0'?><a/>", "<a><? x?></a>"] {
+            refused(strange);
+        }
+        for right in [
+            "<?xml version=\"1.0\"?><a/>",
+            "<?xml version = '1.0'\n\tencoding = 'utf-8' ?><a>\u{e4}</a>",
+            "<?xml version='1.0' encoding='ISO-8859-1' standalone='yes'?><a/>",
+            "<?xml version='1.0' encoding='us-ascii'?><a/>",
+            "<?xml-stylesheet href='x'?><a/>",
+        ] {
+            assert!(parse(right).is_ok(), "{right}");
         }
     }
 

@@ -6,7 +6,6 @@
 //! *good* is found out anew every time.
 
 use crate::{Certificate, CertificateError};
-use aws_lc_rs::digest;
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 /// The most certificates kept: a few kilobytes each.
 const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
-/// Certificates by the SHA-256 of their bytes, those used last.
+/// Certificates by the digest of their bytes, those used last.
 #[derive(Debug)]
 pub(crate) struct Known(Mutex<LruCache<[u8; 32], Certificate>>);
 
@@ -25,8 +24,7 @@ impl Known {
 
     /// As [`Certificate::from_der`].
     pub(crate) fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
-        let mut key = [0; 32];
-        key.copy_from_slice(digest::digest(&digest::SHA256, der).as_ref());
+        let key = *blake3::hash(der).as_bytes();
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }

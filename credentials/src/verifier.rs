@@ -2,13 +2,12 @@
 
 use crate::credential::{Verified, verify};
 use crate::{Credential, CredentialError, TrustRoots};
-use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
 use lru::LruCache;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// What a remembered credential is found by: the SHA-256 of its bytes, and the roots it was good under.
+/// What a remembered credential is found by: the BLAKE3 digest of its bytes, and the roots it was good under.
 type Key = ([u8; 32], u64);
 
 /// Verifies credentials and remembers them, so that a credential shown with every call costs its
@@ -62,9 +61,7 @@ impl Verifier {
         let Some(memory) = &self.memory else {
             return verify(xml, &roots, now).map(|verified| Arc::new(verified.credential));
         };
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, xml.as_bytes()).as_ref());
-        let key = (hash, roots.generation());
+        let key = (*blake3::hash(xml.as_bytes()).as_bytes(), roots.generation());
         let known = memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some(known) = known
             && known.from <= now

@@ -36,10 +36,14 @@ pub fn canonical_xml(xml: &str) -> Result<String, CredentialError> {
 /// Writes the canonical form of an element. The document must have passed the bounds of
 /// [`crate::document::parse`], which keep the recursion shallow.
 pub(crate) fn canonicalise(element: Node<'_, '_>, form: &Form) -> String {
-    let mut writer = Writer { form, out: String::new(), rendered: Vec::new() };
+    // Canonical form is about as long as the source.
+    let mut writer = Writer { form, out: String::with_capacity(element.range().len()), rendered: Vec::new() };
     writer.element(element, true);
     writer.out
 }
+
+/// How much text is looked over at once.
+const BLOCK: usize = 64;
 
 struct Writer<'f, 'a> {
     form: &'f Form,
@@ -52,7 +56,8 @@ impl<'a> Writer<'_, 'a> {
     fn element<'i: 'a>(&mut self, element: Node<'a, 'i>, apex: bool) {
         let outer = self.rendered.len();
         let source = element.document().input_text();
-        let name = qualified_name(source.get(element.range().start + 1..).unwrap_or_default());
+        let markup = source.get(element.range().start + 1..).unwrap_or_default();
+        let name = qualified_name(markup);
         let mut attributes: Vec<(&str, &str, &str, &str)> = element
             .attributes()
             .map(|attribute| {
@@ -60,11 +65,14 @@ impl<'a> Writer<'_, 'a> {
                 (attribute.namespace().unwrap_or(""), attribute.name(), qualified, attribute.value())
             })
             .collect();
-        if apex && *self.form == Form::Inclusive {
+        let inclusive = *self.form == Form::Inclusive;
+        if apex && inclusive {
             self.inherit(element, &mut attributes);
         }
         attributes.sort_unstable_by_key(|(namespace, local, ..)| (*namespace, *local));
-        let declarations = self.declarations(element, name, &attributes);
+        // What is in scope was declared around it: a start tag of nothing but its name adds none. Most are such.
+        let adds_none = !apex && inclusive && markup.as_bytes().get(name.len()) == Some(&b'>');
+        let declarations = if adds_none { Vec::new() } else { self.declarations(element, name, &attributes) };
 
         self.out.push('<');
         self.out.push_str(name);
@@ -164,30 +172,42 @@ impl<'a> Writer<'_, 'a> {
 
     fn value(&mut self, value: &str) {
         self.out.push_str("=\"");
-        for c in value.chars() {
-            match c {
-                '&' => self.out.push_str("&amp;"),
-                '<' => self.out.push_str("&lt;"),
-                '"' => self.out.push_str("&quot;"),
-                '\t' => self.out.push_str("&#x9;"),
-                '\n' => self.out.push_str("&#xA;"),
-                '\r' => self.out.push_str("&#xD;"),
-                c => self.out.push(c),
-            }
-        }
+        self.escaped(value, |byte| matches!(byte, b'&' | b'<' | b'"' | b'\t' | b'\n' | b'\r'));
         self.out.push('"');
     }
 
     fn text(&mut self, text: &str) {
-        for c in text.chars() {
-            match c {
-                '&' => self.out.push_str("&amp;"),
-                '<' => self.out.push_str("&lt;"),
-                '>' => self.out.push_str("&gt;"),
-                '\r' => self.out.push_str("&#xD;"),
-                c => self.out.push(c),
+        self.escaped(text, |byte| matches!(byte, b'&' | b'<' | b'>' | b'\r'));
+    }
+
+    /// Writes text with some of its characters, all of them ASCII, put otherwise, and what lies between them as it is.
+    fn escaped(&mut self, text: &str, special: impl Fn(u8) -> bool) {
+        let mut written = 0;
+        for (number, block) in text.as_bytes().chunks(BLOCK).enumerate() {
+            // Most blocks have nothing special in them. All bytes are looked at, which the processor does at once.
+            if !block.iter().fold(false, |any, byte| any | special(*byte)) {
+                continue;
+            }
+            for (at, byte) in (number * BLOCK..).zip(block).filter(|(_, byte)| special(**byte)) {
+                self.out.push_str(text.get(written..at).unwrap_or_default());
+                self.out.push_str(reference(*byte));
+                written = at + 1;
             }
         }
+        self.out.push_str(text.get(written..).unwrap_or_default());
+    }
+}
+
+/// What canonical XML puts for a character that does not stand for itself.
+fn reference(special: u8) -> &'static str {
+    match special {
+        b'&' => "&amp;",
+        b'<' => "&lt;",
+        b'>' => "&gt;",
+        b'"' => "&quot;",
+        b'\t' => "&#x9;",
+        b'\n' => "&#xA;",
+        _ => "&#xD;",
     }
 }
 
@@ -201,7 +221,8 @@ fn in_scope<'a, 'i: 'a>(element: Node<'a, 'i>, prefix: &str) -> &'a str {
 
 /// The name at the head of a piece of markup, with its prefix.
 fn qualified_name(markup: &str) -> &str {
-    let end = markup.find(|c: char| c.is_ascii_whitespace() || matches!(c, '=' | '/' | '>'));
+    let ends = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'=' | b'/' | b'>');
+    let end = markup.bytes().position(ends);
     markup.get(..end.unwrap_or(markup.len())).unwrap_or_default()
 }
 

@@ -137,8 +137,8 @@ impl Certificate {
         const END: &str = "-----END CERTIFICATE-----";
         let mut chain = Vec::new();
         let mut rest = pem;
-        while let Some((_, after)) = rest.split_once(BEGIN) {
-            let Some((body, after)) = after.split_once(END) else {
+        while let Some((_, after)) = split(rest, BEGIN) {
+            let Some((body, after)) = split(after, END) else {
                 return Err(CertificateError::Pem(format!("block {} has no END line", chain.len() + 1)));
             };
             if chain.len() == MAX_PER_TEXT {
@@ -278,9 +278,18 @@ impl Certificate {
     }
 }
 
+/// What stands before and after the first `mark`.
+fn split<'a>(text: &'a str, mark: &str) -> Option<(&'a str, &'a str)> {
+    let at = memchr::memmem::find(text.as_bytes(), mark.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + mark.len()..)?))
+}
+
 /// The bytes of one certificate from its base64, with white space anywhere.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>, CertificateError> {
-    let compact: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut compact = Vec::with_capacity(text.len());
+    for line in text.split_ascii_whitespace() {
+        compact.extend_from_slice(line.as_bytes());
+    }
     STANDARD.decode(compact).map_err(|error| CertificateError::Pem(format!("a block is not base64: {error}")))
 }
 
