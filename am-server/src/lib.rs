@@ -7,6 +7,7 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod cloud;
 pub mod config;
 pub mod development;
 pub mod faces;

@@ -1,7 +1,7 @@
 //! The service put together: configuration, trust, store, drivers, aggregate, face and reconciler.
 
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::{Aggregate, StartError};
+use crate::cloud::Cloud;
 use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
 use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{self, ListenError};
@@ -86,7 +86,7 @@ impl Service {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
         let mut clouds = Vec::new();
         for section in &config.drivers {
-            clouds.push(open_driver(section, folder).await?);
+            clouds.push(open_driver(section, folder, Arc::clone(&clock))?);
         }
         let asked = config.aggregate.listen;
         let listener = TcpListener::bind(asked)
@@ -212,24 +212,24 @@ struct MockSettings {
     mock: toml::Table,
 }
 
-/// Opens the driver of one `[[drivers]]` entry; `folder` is what relative paths start from.
+/// Opens the driver of one `[[drivers]]` entry; `folder` is what relative paths start from. A server that it is the
+/// client of is not asked for anything yet: it may be away.
 ///
 /// # Errors
 /// [`ServiceError::Driver`].
-pub async fn open_driver(section: &DriverSection, folder: &Path) -> Result<Cloud, ServiceError> {
+pub fn open_driver(section: &DriverSection, folder: &Path, clock: Clock) -> Result<Cloud, ServiceError> {
     let failed = |reason: String| ServiceError::Driver { name: section.name.clone(), reason };
     match section.kind.as_str() {
         "mock" => {
             let (path, config) = mock_settings(section).map_err(failed)?;
             let driver =
                 MockDriver::open(&folder.join(path), config).map_err(|error| failed(error.to_string()))?;
-            Ok(Cloud { name: section.name.clone(), driver: Arc::new(driver) })
+            Ok(Cloud::new(&section.name, Arc::new(driver), clock))
         }
         "deltacloud" => {
             let config = deltacloud_settings(section, folder).map_err(failed)?;
-            let driver =
-                DeltacloudDriver::connect(config).await.map_err(|error| failed(error.to_string()))?;
-            Ok(Cloud { name: section.name.clone(), driver: Arc::new(driver) })
+            let driver = DeltacloudDriver::new(config).map_err(|error| failed(error.to_string()))?;
+            Ok(Cloud::new(&section.name, Arc::new(driver), clock))
         }
         other => Err(failed(format!("kind {other:?} is not known; there are mock and deltacloud"))),
     }

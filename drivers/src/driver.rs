@@ -50,10 +50,11 @@ pub trait ComputeDriver: Send + Sync {
     /// What it calls itself: `mock`, `deltacloud`, …
     fn name(&self) -> &str;
 
-    /// What it can do. Does not change while the driver lives.
+    /// What it can do. Does not change once the driver has answered for the first time; one that has yet to meet its
+    /// cloud can do nothing.
     fn capabilities(&self) -> &Capabilities;
 
-    /// The life of its instances. Does not change while the driver lives.
+    /// The life of its instances, as [`ComputeDriver::capabilities`].
     fn instance_states(&self) -> &StateMachine;
 
     /// All realms.

@@ -46,4 +46,5 @@ pub use sliver::{
 };
 pub use store::{
     Counts, DepartedSliver, RosterEntry, SqliteStore, Store, StoreError, UnsettledSliver, Whereabouts,
+    Written,
 };

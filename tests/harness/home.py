@@ -73,6 +73,10 @@ class Home:
             _merge(settings["drivers"][0], mock)
         self.config.write_text(toml.dumps(settings))
 
+    def drivers(self) -> list[dict]:
+        """The `[[drivers]]` entries of the configuration."""
+        return tomllib.loads(self.config.read_text())["drivers"]
+
     def user_credential(self, user: str) -> str:
         return (self.user(user) / "user-cred.xml").read_text()
 

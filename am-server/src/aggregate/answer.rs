@@ -1,7 +1,7 @@
 //! What calls answer with, in the terms of the API and free of its encoding.
 
 use chrono::{DateTime, Utc};
-use state::{NextAllocation, Outcome, Sliver};
+use state::{NextAllocation, Outcome};
 use urn::Urn;
 
 /// A successful call's value, with what should be said about it.
@@ -54,12 +54,6 @@ impl SliverEntry {
                 (None, None) => String::new(),
             },
         }
-    }
-
-    /// A live sliver as it stands.
-    #[must_use]
-    pub fn of_sliver(sliver: &Sliver) -> Self {
-        Self::of(&Outcome::of(sliver))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Describe: the manifest and the states of slivers.
 
-use super::answer::{Answer, Manifest, SliverEntry};
+use super::answer::{Answer, Manifest};
 use super::caller::Caller;
 use super::error::CallError;
 use super::inventory::compress;
@@ -37,9 +37,10 @@ impl Aggregate {
         let slivers = found
             .iter()
             .filter_map(|sliver| {
-                if request.cancelled { Outcome::of_cancelled(sliver) } else { Some(Outcome::of(sliver)) }
+                let outcome =
+                    if request.cancelled { Outcome::of_cancelled(sliver) } else { Some(Outcome::of(sliver)) };
+                outcome.map(|outcome| self.entry(sliver, &outcome))
             })
-            .map(|outcome| SliverEntry::of(&outcome))
             .collect();
         let rspec = self.manifest(&slice, &found, view)?;
         let rspec = if request.compressed { compress(&rspec) } else { rspec };

@@ -1,13 +1,15 @@
 //! What there is to lend: every realm of every driver as a component of the advertisement.
 //!
 //! A realm is an advertised node, a hardware profile a sliver type, an image a disk image. The inventory is
-//! read from the drivers at start-up and again by the reconciler; it never changes in place, a new one is put
-//! where the old one was. The advertisement made from it is kept ready, plain and compressed.
+//! put together from what each cloud has ([`Stock`]); it never changes in place, a new one is put where the old one was.
+//! The advertisement made from it is kept ready, plain and compressed.
 
+use super::stock::Stock;
+use crate::cloud::Cloud;
 use crate::config::{Config, LocationSection};
 use base64::Engine;
 use chrono::{DateTime, Utc};
-use drivers::{ComputeDriver, DriverError, HardwareProfile, Image, Realm, RealmState};
+use drivers::{HardwareProfile, Image, Realm, RealmState};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use rspec::{AdDiskImage, AdNode, AdSliverType, Advertisement, DiskImage, Location, OperationalStates};
@@ -18,15 +20,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use urn::{Authority, Urn, to_urn_text};
 
-/// One cloud behind the aggregate.
-#[derive(Clone)]
-pub struct Cloud {
-    /// The driver's configured name.
-    pub name: String,
-    /// The driver.
-    pub driver: Arc<dyn ComputeDriver>,
-}
-
 /// What one cloud offers, as last read.
 #[derive(Clone)]
 pub struct Offer {
@@ -36,19 +29,6 @@ pub struct Offer {
     pub profiles: Vec<HardwareProfile>,
     /// Its images.
     pub images: Vec<Image>,
-}
-
-impl Offer {
-    async fn read(cloud: &Cloud) -> Result<(Self, Vec<Realm>), DriverError> {
-        let realms = cloud.driver.realms().await?;
-        let profiles = cloud.driver.hardware_profiles().await?;
-        let images = cloud.driver.images().await?;
-        Ok((Self { cloud: cloud.clone(), profiles, images }, realms))
-    }
-
-    fn nothing(cloud: &Cloud) -> Self {
-        Self { cloud: cloud.clone(), profiles: Vec::new(), images: Vec::new() }
-    }
 }
 
 /// An advertised node: one realm of one cloud.
@@ -91,52 +71,41 @@ pub struct FoundType<'a> {
 }
 
 impl Inventory {
-    /// Asks every driver what it has. One that does not answer is taken for what it was in `before`, or for having
-    /// nothing, and named beside: the others must not wait for it.
-    pub async fn read(
-        config: &Config,
-        clouds: &[Cloud],
-        before: Option<&Self>,
-    ) -> (Self, Vec<(String, DriverError)>) {
+    /// The inventory of these clouds, each with what it has.
+    #[must_use]
+    pub fn new(config: &Config, clouds: impl IntoIterator<Item = (Cloud, Stock)>) -> Self {
         let authority = config.authority();
-        let (mut offers, mut components, mut silent) = (Vec::new(), Vec::new(), Vec::new());
-        for cloud in clouds {
-            let (offer, realms) = match Offer::read(cloud).await {
-                Ok(read) => read,
-                Err(error) => {
-                    silent.push((cloud.name.clone(), error));
-                    before
-                        .map_or_else(|| (Offer::nothing(cloud), Vec::new()), |before| before.offer_of(cloud))
-                }
-            };
-            for realm in realms {
+        let (mut offers, mut components) = (Vec::new(), Vec::new());
+        for (cloud, stock) in clouds {
+            for realm in stock.realms {
                 let name = format!("{}-{}", cloud.name, realm.id);
                 // A realm whose id no URN can hold cannot be advertised.
                 let Ok(urn) = Urn::new(&authority, "node", &to_urn_text(&name)) else { continue };
                 let resource = format!("node/{}/{}", cloud.name, realm.id);
                 components.push(Component { urn, name, offer: offers.len(), realm, resource });
             }
-            offers.push(offer);
+            offers.push(Offer { cloud, profiles: stock.profiles, images: stock.images });
         }
         let by_urn = components.iter().enumerate().map(|(at, c)| (c.urn.key().to_owned(), at)).collect();
-        let inventory = Self {
+        Self {
             authority,
             offers,
             components,
             by_urn,
             aliases: config.sliver_types.clone(),
             location: config.aggregate.location.clone(),
-        };
-        (inventory, silent)
+        }
     }
 
-    /// What a cloud had when it was last read.
-    fn offer_of(&self, cloud: &Cloud) -> (Offer, Vec<Realm>) {
-        let Some(at) = self.offers.iter().position(|offer| offer.cloud.name == cloud.name) else {
-            return (Offer::nothing(cloud), Vec::new());
+    /// What a cloud has, as last read; nothing for one that is not known.
+    #[must_use]
+    pub fn stock(&self, cloud: &str) -> Stock {
+        let Some(at) = self.offers.iter().position(|offer| offer.cloud.name == cloud) else {
+            return Stock::default();
         };
         let realms = self.components.iter().filter(|it| it.offer == at).map(|it| it.realm.clone()).collect();
-        (self.offers[at].clone(), realms)
+        let offer = &self.offers[at];
+        Stock { realms, profiles: offer.profiles.clone(), images: offer.images.clone() }
     }
 
     /// The totals of the capacity ledger: instances per component, and one of each VLAN tag.
@@ -223,18 +192,6 @@ impl Inventory {
     #[must_use]
     pub fn image_names(&self) -> Vec<String> {
         self.offers.iter().flat_map(|offer| &offer.images).map(|image| self.image_urn(image)).collect()
-    }
-
-    /// Whether another reading of the drivers gave the same.
-    #[must_use]
-    pub fn same_as(&self, other: &Self) -> bool {
-        let realms =
-            |it: &Self| it.components.iter().map(|component| component.realm.clone()).collect::<Vec<_>>();
-        realms(self) == realms(other)
-            && self.offers.len() == other.offers.len()
-            && self.offers.iter().zip(&other.offers).all(|(one, two)| {
-                one.cloud.name == two.cloud.name && one.profiles == two.profiles && one.images == two.images
-            })
     }
 
     /// URN of this aggregate.

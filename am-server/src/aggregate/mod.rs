@@ -23,8 +23,10 @@ pub mod provision;
 pub mod renew;
 pub mod shutdown;
 pub mod status;
+pub mod stock;
 pub mod update;
 pub mod users;
+pub mod waiting;
 
 mod admission;
 mod ends;
@@ -32,6 +34,7 @@ mod locks;
 
 pub use admission::Admitted;
 
+use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::time::Clock;
 use answer::{SliverEntry, Slivers};
@@ -39,7 +42,7 @@ use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
 use error::{CallError, GeniCode};
-use inventory::{Cloud, Inventory, ReadyAdvertisement};
+use inventory::{Inventory, ReadyAdvertisement};
 use locks::SliceLocks;
 use state::{Event, Ledger, Policy, Refusal, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
@@ -74,6 +77,8 @@ pub struct Aggregate {
     store: Arc<dyn Store>,
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
+    /// Held by whoever puts another inventory in place.
+    restocking: tokio::sync::Mutex<()>,
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
     locks: SliceLocks,
     clock: Clock,
@@ -91,7 +96,7 @@ pub enum StartError {
 }
 
 impl Aggregate {
-    /// Puts the aggregate together and reads what its drivers have.
+    /// Puts the aggregate together and reads what its drivers have. One that is silent is no reason not to start.
     ///
     /// # Errors
     /// [`StartError`].
@@ -106,8 +111,7 @@ impl Aggregate {
         let urn = Urn::new(&authority, "authority", "am")?;
         let operators =
             config.aggregate.operators.iter().map(|text| Urn::parse(text)).collect::<Result<_, _>>()?;
-        let (inventory, silent) = Inventory::read(&config, &clouds, None).await;
-        warn_of(&silent);
+        let inventory = Inventory::new(&config, stock::at_start(&*store, &clouds).await?);
         store.set_totals(&inventory.totals(config.vlans())).await?;
         let policy = Policy {
             allocated_for: config.policy.allocated_for(),
@@ -128,6 +132,7 @@ impl Aggregate {
             store,
             clouds,
             inventory: RwLock::new(Arc::new(inventory)),
+            restocking: tokio::sync::Mutex::default(),
             advertisement: Mutex::new(None),
             locks: SliceLocks::default(),
             clock,
@@ -180,21 +185,6 @@ impl Aggregate {
     #[must_use]
     pub fn inventory(&self) -> Arc<Inventory> {
         Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Asks the drivers again what they have.
-    ///
-    /// # Errors
-    /// The ledger could not be told; the old inventory stays.
-    pub async fn refresh_inventory(&self) -> Result<(), StoreError> {
-        let (inventory, silent) = Inventory::read(&self.config, &self.clouds, Some(&self.inventory())).await;
-        warn_of(&silent);
-        if inventory.same_as(&self.inventory()) {
-            return Ok(());
-        }
-        self.store.set_totals(&inventory.totals(self.config.vlans())).await?;
-        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
-        Ok(())
     }
 
     /// The slice as it was last saved, or an empty one.
@@ -292,13 +282,6 @@ fn by_name(slice: &Slice) -> HashMap<&Urn, &Sliver> {
 fn remaining(transition: &Transition) -> Vec<&Sliver> {
     let by_name = by_name(&transition.slice);
     transition.report.iter().filter_map(|outcome| by_name.get(&outcome.urn).copied()).collect()
-}
-
-/// Names the drivers that did not say what they have.
-fn warn_of(silent: &[(String, drivers::DriverError)]) {
-    for (driver, error) in silent {
-        tracing::warn!(driver, %error, "the driver does not say what it has; it will be asked again");
-    }
 }
 
 /// The slivers of a transition's report.

@@ -9,6 +9,7 @@
 use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
 use super::inventory::{Component, FoundType, Inventory, Offer, interface_urn, vlan_resource};
+use crate::cloud::breaker::State;
 use rspec::{Interface, Link, Node};
 use sha2::{Digest, Sha256};
 use state::{Claim, Configuration, Ledger};
@@ -167,8 +168,10 @@ impl<'a> Placement<'a> {
     fn named(&self, node: &Node, id: &str) -> Result<&'a Component, CallError> {
         let component = self.inventory.component(id).ok_or_else(|| {
             CallError::search_failed(format!(
-                "node {:?} ({}): this aggregate has no component {id:?}; ListResources shows those it has",
-                node.client_id, node.position
+                "node {:?} ({}): this aggregate has no component {id:?}; ListResources shows those it has{}",
+                node.client_id,
+                node.position,
+                self.unheard()
             ))
         })?;
         if node.exclusive == Some(true) && !component.realm.exclusive {
@@ -300,13 +303,24 @@ impl<'a> Placement<'a> {
         }
     }
 
+    /// What is to be added to a message that something is not there: drivers that may have it for all that is known.
+    fn unheard(&self) -> String {
+        let unheard = self
+            .inventory
+            .offers
+            .iter()
+            .filter(|offer| offer.profiles.is_empty() && offer.cloud.breaker.state() != State::Closed);
+        unheard.map(|offer| format!("; driver {} has not said yet what it has", offer.cloud.name)).collect()
+    }
+
     fn unknown_sliver_type(&self, node: &Node) -> CallError {
         let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str()).unwrap_or_default();
         CallError::bad_arguments(format!(
-            "node {:?} ({}): sliver type {asked:?} is not known here; there are {}",
+            "node {:?} ({}): sliver type {asked:?} is not known here; there are {}{}",
             node.client_id,
             node.position,
-            listed(&self.inventory.sliver_type_names())
+            listed(&self.inventory.sliver_type_names()),
+            self.unheard()
         ))
     }
 

@@ -1,10 +1,11 @@
 //! Status: the states of slivers, cheaply.
 
-use super::answer::{Answer, SliverEntry, Slivers};
+use super::answer::{Answer, Slivers};
 use super::caller::Caller;
 use super::error::CallError;
 use super::{Aggregate, SliverRequest, refused};
 use credentials::Operation;
+use state::Outcome;
 
 /// The arguments of Status.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ impl Aggregate {
             slice.check_not_shut_down().map_err(refused)?;
         }
         let found = state::status(&slice, &admitted.selection, self.now()).map_err(refused)?;
-        let slivers = found.into_iter().map(SliverEntry::of_sliver).collect();
+        let slivers = found.into_iter().map(|sliver| self.entry(sliver, &Outcome::of(sliver))).collect();
         Ok(Answer::of(Slivers { slice: admitted.slice, slivers }))
     }
 }

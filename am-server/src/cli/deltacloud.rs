@@ -2,11 +2,12 @@
 
 use super::serve::{announce, runtime, stop_signal};
 use super::{Failure, log_to_stderr};
-use crate::aggregate::inventory::Cloud;
+use crate::cloud::Cloud;
 use crate::config::LimitsSection;
 use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{Face, server_config};
 use crate::service;
+use crate::time::system_clock;
 use clap::{Args, ValueEnum};
 use drivers::SystemClock;
 use drivers::mock::{MockConfig, MockDriver};
@@ -49,7 +50,7 @@ impl Deltacloud {
                 let config = MockConfig::deltacloud();
                 let path = self.database.as_deref();
                 let driver = MockDriver::with_clock(path, config, Arc::new(SystemClock))?;
-                Cloud { name: "mock".to_owned(), driver: Arc::new(driver) }
+                Cloud::new("mock", Arc::new(driver), system_clock())
             }
         };
         let tls = match (&self.tls_cert, &self.tls_key) {

@@ -1,10 +1,10 @@
 //! The comparison of all instances with all slivers.
 
-use super::{PAGE, Reconciler, log_store};
+use super::{PAGE, Reconciler, instances, log_store};
 use crate::aggregate::grant::Grant;
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
-use drivers::{Instance as Machine, InstanceState};
+use crate::cloud::Cloud;
+use drivers::{ComputeDriver, Instance as Machine, InstanceState, Verb};
 use state::{AllocationStatus, Operational, ResourceKind, Sliver};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -20,7 +20,7 @@ impl Reconciler {
     /// that no sliver accounts for are destroyed when the comparison before this one found them, too.
     pub(super) async fn compare_everything(self: &Arc<Self>) {
         if let Err(error) = self.aggregate.refresh_inventory().await {
-            warn!(%error, "the drivers could not be asked what they have");
+            warn!(%error, "what the drivers have cannot be noted");
         }
         let store = self.aggregate.store();
         // The instances are listed before the slivers: one that is created in between is then in neither list or in
@@ -28,9 +28,8 @@ impl Reconciler {
         let mut listed = Vec::new();
         let inventory = self.aggregate.inventory();
         for offer in &inventory.offers {
-            if let Some(Ok(machines)) =
-                self.ask(&offer.cloud, |driver| async move { driver.instances().await }).await
-            {
+            let question = |driver: Arc<dyn ComputeDriver>| async move { driver.instances().await };
+            if let Some(Ok(machines)) = offer.cloud.ask(instances(Verb::Index), question).await {
                 listed.push((offer.cloud.clone(), machines));
             }
         }

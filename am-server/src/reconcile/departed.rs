@@ -1,10 +1,10 @@
 //! What was built for slivers that are gone is destroyed.
 
-use super::{PAGE, Reconciler, act, finished, log_store};
+use super::{PAGE, Reconciler, act, finished, instances, log_store, operation};
 use crate::aggregate::grant::Grant;
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
-use drivers::{DriverError, Instance as Machine, InstanceState, Step as Way};
+use crate::cloud::Cloud;
+use drivers::{DriverError, Instance as Machine, InstanceState, Step as Way, Verb};
 use state::DepartedSliver;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -115,8 +115,9 @@ impl Reconciler {
         let Some(cloud) = inventory.cloud(driver) else {
             return Cleared::Stranded(format!("driver {driver} is not configured any more"));
         };
-        let result = self
-            .ask(cloud, |driver| async move { driver.instance_named(&self.token(&departed.sliver)).await })
+        let token = self.token(&departed.sliver);
+        let result = cloud
+            .ask(instances(Verb::Show), |driver| async move { driver.instance_named(&token).await })
             .await;
         let gone = match result {
             Some(Ok(None)) => true,
@@ -132,8 +133,10 @@ impl Reconciler {
             Way::Done => true,
             Way::Wait => false,
             Way::Act(action) => {
-                let done =
-                    self.ask(cloud, |driver| async move { act(&*driver, &machine.id, action).await }).await;
+                let id = &machine.id;
+                let done = cloud
+                    .ask(operation(action), |driver| async move { act(&*driver, id, action).await })
+                    .await;
                 match done {
                     Some(Ok(_)) => {
                         debug!(driver = cloud.name, instance = machine.id, %action, "toward the end of an instance");

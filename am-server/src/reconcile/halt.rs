@@ -1,28 +1,24 @@
 //! What a shut down slice has running is stopped.
 
-use super::node::{WAITING, in_backoff, stalled};
-use super::{Reconciler, act};
+use super::node::stalled;
+use super::{Reconciler, act, operation};
 use crate::aggregate::grant::Grant;
 use crate::aggregate::manifest::InstanceDetail;
+use crate::aggregate::waiting::WAITING;
 use drivers::{DriverError, InstanceAction, InstanceState, Step as Way};
 use state::{Instance, Phase, Revision, Sighting, Sliver};
 
-/// How far the stopping of an instance is.
-#[derive(Debug, PartialEq, Eq)]
+/// How far the stopping of an instance is; of what a sliver has in several places, the greatest.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Halt {
     /// It was seen stopped, or not to be there.
     Done,
     /// It was asked to stop.
     UnderWay,
+    /// It may run: its driver does not answer and is left alone.
+    LeftAlone,
     /// It may run, for this reason.
     Unknown(String),
-}
-
-impl Halt {
-    fn left_alone(sliver: &Sliver, driver: &str) -> Self {
-        let said = in_backoff(sliver, driver).and_then(|sighting| sighting.error);
-        Self::Unknown(said.unwrap_or_else(|| WAITING.to_owned()))
-    }
 }
 
 impl Reconciler {
@@ -37,19 +33,16 @@ impl Reconciler {
         let elsewhere = noted.filter(|noted| *noted != granted);
         let mut all = Halt::Done;
         for driver in std::iter::once(granted).chain(elsewhere) {
-            let here = self.halt_at(sliver, &driver).await;
-            if all == Halt::Done || matches!(here, Halt::Unknown(_)) {
-                all = here;
-            }
-        }
-        if matches!(all, Halt::Unknown(_)) && sliver.is_settled() {
-            // What was seen stopped is taken for stopped until seen otherwise.
-            return None;
+            all = all.max(self.halt_at(sliver, &driver).await);
         }
         let halted = all == Halt::Done;
         let error = match all {
             Halt::Done => None,
             Halt::UnderWay => sliver.error.clone(),
+            // Nothing was seen; what there is to say is said as long as it is so.
+            Halt::LeftAlone => return None,
+            // What was seen stopped is taken for stopped until seen otherwise.
+            Halt::Unknown(_) if sliver.is_settled() => return None,
             Halt::Unknown(reason) => Some(reason),
         };
         let noted = sliver.instance.clone();
@@ -76,16 +69,15 @@ impl Reconciler {
             Some(Ok(Some(machine))) => machine,
             Some(Ok(None)) => return Halt::Done,
             Some(Err(error)) => return Halt::Unknown(format!("{WAITING}: {error}")),
-            None => return Halt::left_alone(sliver, driver),
+            None => return Halt::LeftAlone,
         };
         match cloud.driver.instance_states().step(&machine.state, &InstanceState::Stopped) {
             Way::Done => Halt::Done,
             Way::Wait => Halt::UnderWay,
             Way::Act(InstanceAction::Stop) => {
                 let id = &machine.id;
-                match self
-                    .ask(cloud, |driver| async move { act(&*driver, id, InstanceAction::Stop).await })
-                    .await
+                let stop = InstanceAction::Stop;
+                match cloud.ask(operation(stop), |driver| async move { act(&*driver, id, stop).await }).await
                 {
                     Some(Ok(_)) => Halt::UnderWay,
                     // It moved meanwhile.
@@ -93,7 +85,7 @@ impl Reconciler {
                         Halt::UnderWay
                     }
                     Some(Err(error)) => Halt::Unknown(format!("{WAITING}: {error}")),
-                    None => Halt::left_alone(sliver, driver),
+                    None => Halt::LeftAlone,
                 }
             }
             // What cannot be stopped without being destroyed is kept: it may be evidence.

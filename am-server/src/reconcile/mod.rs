@@ -5,9 +5,9 @@
 //! the next step. A start after a crash, an answer that got lost, an expiry and a plain Provision therefore
 //! are all the same to it. Every so often it compares everything with everything: instances of ours that
 //! belong to no sliver are destroyed, slivers whose instance vanished fail. What cannot be undone is done only when
-//! a second look says the same as the first.
+//! a second look says the same as the first. A driver that does not answer is left alone ([`crate::cloud::breaker`]) but
+//! for a probe from time to time, and what waits for it waits.
 
-mod backoff;
 mod compare;
 mod departed;
 mod halt;
@@ -18,11 +18,9 @@ mod tests;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::error::CallError;
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
-use backoff::Backoff;
 use chrono::{DateTime, Utc};
-use drivers::{DriverError, Instance as Machine, InstanceAction};
+use drivers::{Collection, DriverError, Instance as Machine, InstanceAction, Operation, Verb};
 use looks::{Looks, Missing};
 use sha2::{Digest, Sha256};
 use state::{
@@ -34,7 +32,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::error;
 use urn::Urn;
 
 /// Slivers looked at in one page of a pass.
@@ -47,7 +45,6 @@ const LOOKS_TO_BELIEVE: u32 = 5;
 /// The reconciler.
 pub struct Reconciler {
     aggregate: Arc<Aggregate>,
-    backoff: Mutex<BTreeMap<String, Backoff>>,
     /// Places for driver work under way.
     places: Arc<Semaphore>,
     prefix: String,
@@ -76,7 +73,6 @@ impl Reconciler {
         let busy = Duration::from_secs_f64(aggregate.config().reconcile.busy_seconds);
         Arc::new(Self {
             aggregate,
-            backoff: Mutex::default(),
             places: Arc::new(Semaphore::new(PARALLEL)),
             prefix,
             busy,
@@ -92,8 +88,10 @@ impl Reconciler {
         let full = Duration::from_secs_f64(self.aggregate.config().reconcile.full_seconds);
         let mut changes = self.aggregate.store().changes();
         let mut next_full = Instant::now();
+        let mut probes = JoinSet::new();
         loop {
             changes.mark_unchanged();
+            self.send_probes(&mut probes);
             if Instant::now() >= next_full {
                 self.compare_everything().await;
                 next_full = Instant::now() + full;
@@ -110,8 +108,13 @@ impl Reconciler {
             if let Some(expiry) = self.until_next_expiry().await {
                 wake = wake.min(Instant::now() + expiry);
             }
+            if let Some(probe) = self.until_next_probe() {
+                wake = wake.min(Instant::now() + probe);
+            }
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
+                // A driver may answer again: what waited for it goes on.
+                Some(_) = probes.join_next() => {}
                 changed = changes.changed() => {
                     if changed.is_err() {
                         return;
@@ -120,6 +123,28 @@ impl Reconciler {
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
+    }
+
+    /// Sends the probes that are due. Nothing waits for them: a driver that takes its time to fail must not hold up the
+    /// work on the others.
+    fn send_probes(&self, probes: &mut JoinSet<()>) {
+        for cloud in self.aggregate.clouds() {
+            if let Some(pass) = cloud.breaker.probe() {
+                let (aggregate, cloud) = (Arc::clone(&self.aggregate), cloud.clone());
+                probes.spawn(async move {
+                    if let Err(error) = aggregate.probe(&cloud, pass).await {
+                        log_store(error);
+                    }
+                });
+            }
+        }
+    }
+
+    /// How long until the next probe is due.
+    fn until_next_probe(&self) -> Option<Duration> {
+        let next = self.aggregate.clouds().iter().filter_map(|cloud| cloud.breaker.until_probe()).min()?;
+        // The clock knows whole seconds only.
+        Some(next.max(Duration::from_millis(200)))
     }
 
     /// One round over all that is not as it should be.
@@ -238,35 +263,6 @@ impl Reconciler {
         }
     }
 
-    /// Asks a driver something, unless it has been failing and is to be left alone for a while.
-    async fn ask<T, F>(
-        &self,
-        cloud: &Cloud,
-        question: impl FnOnce(Arc<dyn drivers::ComputeDriver>) -> F,
-    ) -> Option<Result<T, DriverError>>
-    where
-        F: Future<Output = Result<T, DriverError>>,
-    {
-        let now = self.aggregate.now();
-        if !self.with_backoff(&cloud.name, |backoff| backoff.may_ask(now)) {
-            return None;
-        }
-        let answer = question(Arc::clone(&cloud.driver)).await;
-        match &answer {
-            Err(error) if error.is_retryable() || *error == DriverError::Unauthorised => {
-                warn!(driver = cloud.name, %error, "driver failed");
-                self.with_backoff(&cloud.name, |backoff| backoff.failed(now));
-            }
-            _ => self.with_backoff(&cloud.name, Backoff::answered),
-        }
-        Some(answer)
-    }
-
-    fn with_backoff<T>(&self, driver: &str, change: impl FnOnce(&mut Backoff) -> T) -> T {
-        let mut all = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
-        change(all.entry(driver.to_owned()).or_default())
-    }
-
     fn with_looks<T>(&self, work: impl FnOnce(&mut Looks, Duration) -> T) -> T {
         work(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner), self.busy)
     }
@@ -283,6 +279,22 @@ impl Reconciler {
     fn now(&self) -> DateTime<Utc> {
         self.aggregate.now()
     }
+}
+
+/// An operation on instances.
+const fn instances(verb: Verb) -> Operation {
+    Operation::new(Collection::Instances, verb)
+}
+
+/// The operation that an action is.
+fn operation(action: InstanceAction) -> Operation {
+    instances(match action {
+        InstanceAction::Create => Verb::Create,
+        InstanceAction::Start => Verb::Start,
+        InstanceAction::Stop => Verb::Stop,
+        InstanceAction::Reboot => Verb::Reboot,
+        InstanceAction::Destroy => Verb::Destroy,
+    })
 }
 
 /// Carries out one action.

@@ -1,21 +1,20 @@
 //! One node: its instance is brought a step nearer to what the sliver wants.
 
-use super::{Reconciler, act, addresses, detail};
+use super::{Reconciler, act, addresses, detail, instances, operation};
 use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
+use crate::aggregate::waiting::WAITING;
+use crate::cloud::Cloud;
 use crate::plan::{self, Built, Modify, Next, Wanted};
 use drivers::{
-    Capabilities, CreateInstance, Disruption, DriverError, Instance as Machine, InstanceAction,
-    InstanceState, ProfileChoice,
+    Capabilities, ComputeDriver, CreateInstance, Disruption, DriverError, Instance as Machine,
+    InstanceAction, InstanceState, ProfileChoice, Verb,
 };
 use rspec::{Guarantee, Node};
 use state::{Configuration, Instance, Operational, Phase, Power, Revision, Sighting, Sliver};
+use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
-
-/// What the text for people begins with while a cloud does not do as asked.
-pub(super) const WAITING: &str = "waiting for the cloud";
 
 /// What one step needs to know.
 struct Job<'a> {
@@ -36,13 +35,6 @@ pub(super) fn stalled(sliver: &Sliver, reason: String) -> Option<Sighting> {
         return None;
     }
     Some(Sighting { sliver: sliver.urn.clone(), instance: sliver.instance.clone(), error: Some(reason) })
-}
-
-/// As [`stalled`], while a driver that failed is left alone.
-pub(super) fn in_backoff(sliver: &Sliver, driver: &str) -> Option<Sighting> {
-    // The driver's own words, if they were noted, say more; and a new text each time would be a save each time.
-    let said = sliver.error.clone().filter(|error| error.starts_with(WAITING));
-    stalled(sliver, said.unwrap_or_else(|| format!("{WAITING}: driver {driver} failed before")))
 }
 
 /// Given up: nothing that is wanted now will be tried again.
@@ -96,9 +88,10 @@ impl Job<'_> {
         }
     }
 
-    /// As before: its driver failed, and is left alone for a while.
-    fn left_alone(&self) -> Sighting {
-        in_backoff(self.sliver, &self.cloud.name).unwrap_or_else(|| self.waiting(WAITING.to_owned()))
+    /// As before: nothing was seen. That its driver does not answer and is left alone is told as long as it is so
+    /// ([`crate::aggregate::Aggregate::waits_for`]), and noted nowhere.
+    fn as_before(&self) -> Sighting {
+        Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
     }
 
     /// What an error of the driver means for the sliver.
@@ -109,9 +102,7 @@ impl Job<'_> {
             }
             DriverError::Backend { .. } if !error.is_retryable() => self.failed(error.to_string()),
             // It moved meanwhile, or there is no room, or the driver is down: what to do shows the next time.
-            DriverError::WrongState { .. } | DriverError::NotFound { .. } => {
-                Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
-            }
+            DriverError::WrongState { .. } | DriverError::NotFound { .. } => self.as_before(),
             other => self.waiting(format!("{WAITING}: {other}")),
         }
     }
@@ -163,7 +154,7 @@ impl Reconciler {
             // A sliver that is as it should be has nothing to wait for.
             Some(Err(_)) if sliver.is_settled() => return None,
             Some(Err(error)) => return Some(job.refused(error)),
-            None => return in_backoff(sliver, &cloud.name),
+            None => return None,
         };
         if machine.is_none() && job.in_place() {
             return self.not_there(&job);
@@ -197,7 +188,8 @@ impl Reconciler {
         cloud: &Cloud,
     ) -> Option<Result<Option<Machine>, DriverError>> {
         let token = self.token(&sliver.urn);
-        let found = self.ask(cloud, |driver| async move { driver.instance_named(&token).await }).await?;
+        let question = |driver: Arc<dyn ComputeDriver>| async move { driver.instance_named(&token).await };
+        let found = cloud.ask(instances(Verb::Show), question).await?;
         Some(found.map(|machine| machine.filter(|machine| machine.state != InstanceState::Finish)))
     }
 
@@ -247,8 +239,10 @@ impl Reconciler {
             (Next::Act(action), Some(machine)) => {
                 let id = &machine.id;
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = id, %action, "next step");
-                match self.ask(job.cloud, |driver| async move { act(&*driver, id, action).await }).await {
-                    None => job.left_alone(),
+                let question =
+                    |driver: Arc<dyn ComputeDriver>| async move { act(&*driver, id, action).await };
+                match job.cloud.ask(operation(action), question).await {
+                    None => job.as_before(),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let rebooted = action == InstanceAction::Reboot;
@@ -264,7 +258,7 @@ impl Reconciler {
             (Next::Modify { modify, boots, then_reboot }, Some(machine)) => {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
                 match self.modify(job, &machine, modify).await {
-                    None => job.left_alone(),
+                    None => job.as_before(),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let built = modified(&built, job.target, modify);
@@ -290,8 +284,9 @@ impl Reconciler {
         request.hardware_profile_id = Some(job.grant.profile.clone());
         request.user_data = Some(job.user_data.to_owned());
         info!(sliver = %job.sliver.urn, driver = cloud.name, name = request.name, "creating an instance");
-        match self.ask(cloud, |driver| async move { driver.create_instance(&request).await }).await {
-            None => job.left_alone(),
+        let question = |driver: Arc<dyn ComputeDriver>| async move { driver.create_instance(&request).await };
+        match cloud.ask(instances(Verb::Create), question).await {
+            None => job.as_before(),
             Some(Err(error)) => job.refused(error),
             Some(Ok(machine)) => {
                 let noted = InstanceDetail {
@@ -315,7 +310,13 @@ impl Reconciler {
         modify: Modify,
     ) -> Option<Result<Machine, DriverError>> {
         let id = machine.id.as_str();
-        self.ask(job.cloud, |driver| async move {
+        let verb = match modify {
+            Modify::Resize => Verb::Resize,
+            Modify::SetUserData => Verb::SetUserData,
+            Modify::Rebuild => Verb::Rebuild,
+            Modify::Replace => Verb::Show,
+        };
+        let question = |driver: Arc<dyn ComputeDriver>| async move {
             match modify {
                 Modify::Resize => {
                     let choice = ProfileChoice { id: job.grant.profile.clone(), values: Default::default() };
@@ -326,8 +327,8 @@ impl Reconciler {
                 // A replacement is planned as destruction and creation.
                 Modify::Replace => driver.instance(id).await,
             }
-        })
-        .await
+        };
+        job.cloud.ask(instances(verb), question).await
     }
 }
 

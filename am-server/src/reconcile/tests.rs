@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::inventory::Cloud;
 use crate::aggregate::manifest::InstanceDetail;
+use crate::cloud::Cloud;
 use crate::config::Config;
 use chrono::TimeDelta;
 use credentials::{TrustRoots, Verifier};
@@ -13,6 +13,7 @@ use state::{
     Allocate, Configuration, NewSliver, Operate, Operational, Provision, Restore, Selection, Shutdown,
     SqliteStore, Store,
 };
+use std::sync::atomic::{AtomicI64, Ordering};
 
 const NODE: &str = r#"<node xmlns="http://www.geni.net/resources/rspec/3" client_id="a"/>"#;
 
@@ -22,6 +23,8 @@ struct World {
     lab: Arc<MockDriver>,
     far: Arc<MockDriver>,
     faults: Faults,
+    /// Seconds that the clock is ahead.
+    ahead: Arc<AtomicI64>,
     _folder: tempfile::TempDir,
 }
 
@@ -78,23 +81,23 @@ impl World {
         "#;
         let config = Config::parse(text, path).unwrap();
         let (lab, far) = (cloud(), cloud());
+        let ahead = Arc::new(AtomicI64::new(0));
+        let seconds = Arc::clone(&ahead);
+        let clock: crate::time::Clock = Arc::new(move || {
+            crate::time::system_clock()() + TimeDelta::seconds(seconds.load(Ordering::Relaxed))
+        });
         let clouds = [("lab", &lab), ("far", &far)].map(|(name, driver)| {
             let driver: Arc<dyn ComputeDriver> = driver.clone();
-            Cloud { name: name.into(), driver }
+            Cloud::new(name, driver, Arc::clone(&clock))
         });
         let roots = TrustRoots::from_certificates(Vec::new(), &credentials::Policy::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path.join("state.db")).unwrap());
-        let aggregate = Aggregate::start(
-            config,
-            Arc::new(Verifier::new(roots, 0)),
-            store,
-            clouds.into(),
-            crate::time::system_clock(),
-        )
-        .await
-        .unwrap();
+        let aggregate =
+            Aggregate::start(config, Arc::new(Verifier::new(roots, 0)), store, clouds.into(), clock)
+                .await
+                .unwrap();
         let reconciler = Reconciler::new(Arc::new(aggregate));
-        let world = Self { reconciler, faults: lab.faults(), lab, far, _folder: folder };
+        let world = Self { reconciler, faults: lab.faults(), lab, far, ahead, _folder: folder };
         let later = world.reconciler.now() + TimeDelta::days(30);
         let detail = Grant::Node(Box::new(grant(driver))).to_detail();
         world
@@ -146,6 +149,10 @@ impl World {
         self.does(Event::Shutdown(Shutdown { by: urn("user", "operator") })).await;
     }
 
+    async fn version(&self) -> u64 {
+        self.reconciler.aggregate.slice(&urn("slice", "demo")).await.unwrap().version
+    }
+
     async fn sliver(&self) -> Sliver {
         let slice = self.reconciler.aggregate.slice(&urn("slice", "demo")).await.unwrap();
         slice.slivers[0].clone()
@@ -169,6 +176,27 @@ impl World {
 
     fn token(&self) -> String {
         self.reconciler.token(&urn("sliver", "a"))
+    }
+
+    /// A request to `lab` gets no answer.
+    fn lab_is_silent(&self) {
+        let breaker = &self.reconciler.aggregate.clouds()[0].breaker;
+        let operation = Operation::new(Collection::Instances, Verb::Index);
+        breaker.admit().unwrap().report(Some(&DriverError::TimedOut { operation }));
+    }
+
+    /// Time passes, and the next probe of `lab` gets one.
+    async fn lab_answers_again(&self) {
+        self.ahead.fetch_add(100, Ordering::Relaxed);
+        let lab = &self.reconciler.aggregate.clouds()[0];
+        self.reconciler.aggregate.probe(lab, lab.breaker.probe().unwrap()).await.unwrap();
+        assert_eq!(lab.breaker.state(), crate::cloud::breaker::State::Closed);
+    }
+
+    /// What is said of the sliver beyond its states.
+    async fn said(&self) -> String {
+        let sliver = self.sliver().await;
+        self.reconciler.aggregate.waits_for(&sliver).or(sliver.error).unwrap_or_default()
     }
 
     /// The sliver's instance at `lab`.
@@ -232,7 +260,7 @@ async fn an_instance_whose_creation_was_never_answered_is_stopped_at_shutdown() 
     world.faults.once(Operation::new(Collection::Instances, Verb::Create), Fault::LostAnswer);
     assert_eq!(InstanceDetail::of(&world.look().await), None);
     assert_eq!(world.machine().await.unwrap().state, InstanceState::Running);
-    world.reconciler.with_backoff("lab", Backoff::answered);
+    world.lab_answers_again().await;
     world.shut_down().await;
     assert!(!world.sliver().await.is_settled());
     world.look().await;
@@ -246,9 +274,13 @@ async fn an_instance_whose_creation_was_never_answered_is_stopped_at_shutdown() 
 async fn a_slice_is_not_said_to_be_halted_while_its_driver_does_not_answer() {
     let world = World::running().await;
     world.shut_down().await;
-    world.reconciler.with_backoff("lab", |backoff| backoff.failed(Utc::now()));
-    let sliver = world.look().await;
-    assert!(!sliver.is_settled() && sliver.error.unwrap().contains("driver lab failed before"));
+    world.lab_is_silent();
+    assert!(!world.look().await.is_settled());
+    assert!(world.said().await.contains("driver lab is not answering since"));
+    world.lab_answers_again().await;
+    world.look().await;
+    assert!(world.look().await.is_settled());
+    assert_eq!(world.said().await, "");
 }
 
 #[tokio::test]
@@ -320,9 +352,22 @@ async fn a_double_at_a_driver_the_sliver_does_not_know_of_is_a_stranger() {
 #[tokio::test]
 async fn a_sliver_says_what_it_waits_for() {
     let world = World::of("lab", NODE).await;
-    world.reconciler.with_backoff("lab", |backoff| backoff.failed(Utc::now()));
-    let said = world.look().await.error.unwrap();
-    assert!(said.starts_with("waiting for the cloud") && said.contains("lab"), "{said}");
+    world.faults.once(Operation::new(Collection::Instances, Verb::Create), Fault::Error { status: 500 });
+    world.look().await;
+    let said = world.said().await;
+    assert!(said.starts_with("waiting for the cloud: the cloud failed"), "{said}");
+    world.lab_is_silent();
+    let version = world.version().await;
+    for _ in 0..3 {
+        assert_eq!(world.look().await.operational(), Operational::PendingAllocation);
+    }
+    assert_eq!(world.version().await, version, "to wait writes nothing");
+    let said = world.said().await;
+    assert!(said.starts_with("waiting for the cloud: driver lab is not answering since 20"), "{said}");
+    assert!(said.contains("it is tried again at 20"), "{said}");
+    world.lab_answers_again().await;
+    world.looks_until(Operational::NotReady).await;
+    assert_eq!(world.said().await, "");
 
     let unconfigured = World::of("gone", NODE).await;
     let sliver = unconfigured.look().await;
@@ -341,7 +386,7 @@ async fn a_save_by_somebody_else_makes_no_further_look_but_new_work_does() {
     let create = Operation::new(Collection::Instances, Verb::Create);
     world.faults.script(create, [Some(Fault::Error { status: 503 }), None]);
     world.reconciler.pass().await;
-    world.reconciler.with_backoff("lab", Backoff::answered);
+    assert!(world.said().await.starts_with("waiting for the cloud"));
     world.reconciler.pass().await;
     assert_eq!(world.machine().await, None, "it was looked at a moment ago");
     world.looks_until(Operational::NotReady).await;

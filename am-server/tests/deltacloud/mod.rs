@@ -3,11 +3,12 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use am_server::aggregate::inventory::Cloud;
+use am_server::cloud::Cloud;
 use am_server::config::LimitsSection;
 use am_server::faces::deltacloud::Face;
 use am_server::faces::deltacloud::auth::Users;
 use am_server::service;
+use am_server::time::system_clock;
 use drivers::ComputeDriver;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::sync::watch;
 
 /// A face over one driver, for the user that the real mock has.
 pub fn face(driver: Arc<dyn ComputeDriver>) -> Arc<Face> {
-    let cloud = Cloud { name: "mock".to_owned(), driver };
+    let cloud = Cloud::new("mock", driver, system_clock());
     let users = Users::new([("mockuser", "mockpassword")]);
     Arc::new(Face::new(vec![cloud], users, service::limits(&LimitsSection::default()), None))
 }

@@ -33,7 +33,7 @@ fn with_metadata<'m>(
 
 impl DeltacloudDriver {
     pub(super) async fn put(&self, bucket_id: &str, blob: &PutBlob, content: BlobStream) -> Answer<Blob> {
-        let url = self.member(Collection::Blobs, Verb::Put, &[bucket_id, &blob.id])?;
+        let url = self.member(Collection::Blobs, Verb::Put, &[bucket_id, &blob.id]).await?;
         let operation = Operation::new(Collection::Blobs, Verb::Put);
         let mut request = self.server.request(Method::PUT, url).header(CONTENT_TYPE, &blob.content_type);
         if let Some(length) = blob.content_length {
@@ -46,7 +46,7 @@ impl DeltacloudDriver {
     }
 
     pub(super) async fn content(&self, bucket_id: &str, id: &str) -> Answer<BlobStream> {
-        let url = self.member(Collection::Blobs, Verb::Content, &[bucket_id, id, "content"])?;
+        let url = self.member(Collection::Blobs, Verb::Content, &[bucket_id, id, "content"]).await?;
         let operation = Operation::new(Collection::Blobs, Verb::Content);
         let request = self.server.request(Method::GET, url);
         // Whatever the blob is: the server is asked for no format of its own.
@@ -65,7 +65,7 @@ impl DeltacloudDriver {
         id: &str,
         entries: &std::collections::BTreeMap<String, String>,
     ) -> Answer<Blob> {
-        let url = self.member(Collection::Blobs, Verb::SetMetadata, &[bucket_id, id])?;
+        let url = self.member(Collection::Blobs, Verb::SetMetadata, &[bucket_id, id]).await?;
         let operation = Operation::new(Collection::Blobs, Verb::SetMetadata);
         let request = with_metadata(self.server.request(Method::POST, url), entries)?;
         let response =
@@ -75,7 +75,7 @@ impl DeltacloudDriver {
     }
 
     pub(super) async fn blob_of(&self, bucket_id: &str, id: &str) -> Answer<Blob> {
-        let url = self.member(Collection::Blobs, Verb::Show, &[bucket_id, id])?;
+        let url = self.member(Collection::Blobs, Verb::Show, &[bucket_id, id]).await?;
         let operation = Operation::new(Collection::Blobs, Verb::Show);
         let node = self.server.get(&url, operation, &format!("{bucket_id}/{id}")).await?;
         entity(Some(&node), decode::blob)

@@ -43,29 +43,29 @@ pub(super) fn entity<T>(node: Option<&Node>, decode: Decode<T>) -> Answer<T> {
 
 impl DeltacloudDriver {
     /// Refuses an operation that the server lacks; otherwise gives its collection's link.
-    pub(super) fn collection(&self, collection: Collection, verb: Verb) -> Answer<Url> {
+    pub(super) async fn collection(&self, collection: Collection, verb: Verb) -> Answer<Url> {
         let operation = Operation::new(collection, verb);
-        self.found.capabilities.require(operation)?;
+        self.found().await?.capabilities.require(operation)?;
         let linked = if collection == Collection::Blobs { Collection::Buckets } else { collection };
-        self.found.links.get(&linked).cloned().ok_or(DriverError::Unsupported { operation })
+        self.found().await?.links.get(&linked).cloned().ok_or(DriverError::Unsupported { operation })
     }
 
     /// The link to what lies below a collection.
-    pub(super) fn member(&self, collection: Collection, verb: Verb, segments: &[&str]) -> Answer<Url> {
-        let mut url = self.collection(collection, verb)?;
+    pub(super) async fn member(&self, collection: Collection, verb: Verb, segments: &[&str]) -> Answer<Url> {
+        let mut url = self.collection(collection, verb).await?;
         let broken = || unreadable("the server has a link that is none");
         url.path_segments_mut().map_err(|()| broken())?.pop_if_empty().extend(segments);
         Ok(url)
     }
 
     pub(super) async fn list<T>(&self, collection: Collection, decode: Decode<T>) -> Answer<Vec<T>> {
-        let url = self.collection(collection, Verb::Index)?;
+        let url = self.collection(collection, Verb::Index).await?;
         let told = self.server.fetch(&url, Operation::new(collection, Verb::Index), "").await?;
         told.list(decode).ok_or_else(|| unreadable("the answer does not list what was asked for"))
     }
 
     pub(super) async fn show<T>(&self, collection: Collection, id: &str, decode: Decode<T>) -> Answer<T> {
-        let url = self.member(collection, Verb::Show, &[id])?;
+        let url = self.member(collection, Verb::Show, &[id]).await?;
         let node = self.server.get(&url, Operation::new(collection, Verb::Show), id).await?;
         entity(Some(&node), decode)
     }
@@ -78,7 +78,7 @@ impl DeltacloudDriver {
         id: &str,
         harmless: bool,
     ) -> Answer<Told> {
-        let url = self.collection(collection, Verb::Create)?;
+        let url = self.collection(collection, Verb::Create).await?;
         let operation = Operation::new(collection, Verb::Create);
         self.server.change(Method::POST, &url, form, operation, id, harmless).await
     }
@@ -92,8 +92,8 @@ impl DeltacloudDriver {
         decode: Decode<T>,
         made_by: impl Fn(&T) -> MadeBy + Send + Sync,
     ) -> Answer<T> {
-        self.collection(collection, Verb::Create)?;
-        let unique = self.found.capabilities.unique_names;
+        self.collection(collection, Verb::Create).await?;
+        let unique = self.found().await?.capabilities.unique_names;
         let before = if unique { None } else { self.find(collection, decode, &made_by).await? };
         if let Some((before, equal)) = before {
             let why = "the name is taken by what another request has made";
@@ -130,7 +130,7 @@ impl DeltacloudDriver {
     /// Removes something. Of a doubtful end it is enough to see that the thing is gone.
     pub(super) async fn remove(&self, collection: Collection, segments: &[&str], verb: Verb) -> Answer<()> {
         let id = segments.join("/");
-        let url = self.member(collection, verb, segments)?;
+        let url = self.member(collection, verb, segments).await?;
         let operation = Operation::new(collection, verb);
         let mut doubtful = false;
         for _ in 0..2 {
@@ -153,7 +153,7 @@ impl DeltacloudDriver {
         id: &str,
         form: &[(&str, &str)],
     ) -> Answer<Told> {
-        let url = self.member(collection, verb, &[id, verb.as_str()])?;
+        let url = self.member(collection, verb, &[id, verb.as_str()]).await?;
         self.server.change(Method::POST, &url, form, Operation::new(collection, verb), id, false).await
     }
 
@@ -167,8 +167,8 @@ impl DeltacloudDriver {
         decode: Decode<Instance>,
     ) -> Answer<Option<Instance>> {
         let operation = Operation::new(Collection::Instances, verb);
-        self.found.capabilities.require(operation)?;
-        let shown = self.member(Collection::Instances, Verb::Show, &[id])?;
+        self.found().await?.capabilities.require(operation)?;
+        let shown = self.member(Collection::Instances, Verb::Show, &[id]).await?;
         let node = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
         let wrong_state = |node: &Node| {
             let state = entity(Some(node), decode).map(|instance| instance.state);

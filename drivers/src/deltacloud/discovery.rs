@@ -1,6 +1,7 @@
 //! What a server offers: from its entry point, its instance states, and what each collection allows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use reqwest::Url;
 
@@ -9,6 +10,7 @@ use super::decode;
 use super::http::Server;
 use super::wire::Node;
 use crate::capability::{Capabilities, Collection, Operation, Verb};
+use crate::error::DriverError;
 use crate::feature::Feature;
 use crate::states::{InstanceAction, StateMachine};
 
@@ -26,7 +28,19 @@ struct Told {
     constraints: BTreeMap<String, String>,
 }
 
+/// What is known before the server was asked.
+static NONE: LazyLock<Discovery> = LazyLock::new(|| Discovery {
+    links: BTreeMap::new(),
+    capabilities: Capabilities::new([], []),
+    states: StateMachine::new([]),
+});
+
 impl Discovery {
+    /// Nothing.
+    pub(super) fn none() -> &'static Self {
+        &NONE
+    }
+
     /// Asks the server.
     pub(super) async fn make(server: &Server) -> Result<Self, ConnectError> {
         let index = Operation::new(Collection::Realms, Verb::Index);
@@ -62,7 +76,7 @@ impl Discovery {
         };
         let mut operations = BTreeSet::new();
         for (collection, url) in &links {
-            operations.extend(allowed(server, *collection, url, &states).await);
+            operations.extend(allowed(server, *collection, url, &states).await?);
         }
         let constraint = |feature, name: &str| {
             told.iter().find(|t| t.feature == feature).and_then(|t| t.constraints.get(name)).cloned()
@@ -101,16 +115,22 @@ async fn allowed(
     collection: Collection,
     url: &Url,
     states: &StateMachine,
-) -> Vec<Operation> {
+) -> Result<Vec<Operation>, DriverError> {
     let index = Operation::new(collection, Verb::Index);
-    let allow = server.options(url, index).await.ok().and_then(|told| {
+    let told = match server.options(url, index).await {
+        Ok(told) => Some(told),
+        // One that went away meanwhile would have told: what it offers has to be known before it is used.
+        Err(error @ (DriverError::Unavailable { .. } | DriverError::TimedOut { .. })) => return Err(error),
+        Err(_) => None,
+    };
+    let allow = told.and_then(|told| {
         told.headers.get(reqwest::header::ALLOW)?.to_str().ok().map(str::to_ascii_uppercase)
     });
     let allows = |method: &str| {
         allow.as_ref().is_none_or(|list| !list.contains("GET") || list.split(',').any(|m| m.trim() == method))
     };
     let acts = |action| states.states().any(|(state, _)| states.allows(state, action));
-    Operation::all()
+    let offered = Operation::all()
         .filter(|o| {
             o.collection() == collection
                 || (collection == Collection::Buckets && o.collection() == Collection::Blobs)
@@ -124,5 +144,6 @@ async fn allowed(
             Verb::Destroy if o.collection() != Collection::Blobs => allows("DELETE"),
             _ => true,
         })
-        .collect()
+        .collect();
+    Ok(offered)
 }

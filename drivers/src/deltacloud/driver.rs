@@ -47,7 +47,7 @@ impl DeltacloudDriver {
 
     /// The instance that the server has under this name, as it shows it.
     async fn instance_on_wire(&self, name: &str) -> Answer<Option<Instance>> {
-        let mut url = self.collection(Collection::Instances, Verb::Index)?;
+        let mut url = self.collection(Collection::Instances, Verb::Index).await?;
         // A server that knows this filter saves both sides a listing; any other lists all.
         url.query_pairs_mut().append_pair("name", name);
         let root = self.server.get(&url, Operation::new(Collection::Instances, Verb::Index), "").await?;
@@ -74,11 +74,11 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     fn capabilities(&self) -> &Capabilities {
-        &self.found.capabilities
+        &self.found_so_far().capabilities
     }
 
     fn instance_states(&self) -> &StateMachine {
-        &self.found.states
+        &self.found_so_far().states
     }
 
     async fn realms(&self) -> Answer<Vec<Realm>> {
@@ -141,15 +141,15 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn instance_named(&self, name: &str) -> Answer<Option<Instance>> {
-        if self.found.capabilities.unique_names {
+        if self.found().await?.capabilities.unique_names {
             return self.instance_on_wire(name).await;
         }
         Ok(self.instances().await?.into_iter().find(|instance| instance.name == name))
     }
 
     async fn create_instance(&self, request: &CreateInstance) -> Answer<Instance> {
-        self.collection(Collection::Instances, Verb::Create)?;
-        let unique = self.found.capabilities.unique_names;
+        self.collection(Collection::Instances, Verb::Create).await?;
+        let unique = self.found().await?.capabilities.unique_names;
         let name = if unique { request.name.clone() } else { token::wire_name(request) };
         if !unique {
             if let Some(before) = self.instance_on_wire(&name).await? {
@@ -302,7 +302,7 @@ impl ComputeDriver for DeltacloudDriver {
             }
         }
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let url = self.member(Collection::Firewalls, Verb::AddRule, &[firewall_id, "rules"])?;
+        let url = self.member(Collection::Firewalls, Verb::AddRule, &[firewall_id, "rules"]).await?;
         let operation = Operation::new(Collection::Firewalls, Verb::AddRule);
         let added =
             self.server.change(reqwest::Method::POST, &url, &fields, operation, firewall_id, false).await;
@@ -366,7 +366,14 @@ impl ComputeDriver for DeltacloudDriver {
         // Real servers insist on a device.
         let fields = form([
             ("instance_id", Some(instance_id)),
-            ("device", device.or(if self.found.capabilities.unique_names { None } else { Some("/dev/sdc") })),
+            (
+                "device",
+                device.or(if self.found().await?.capabilities.unique_names {
+                    None
+                } else {
+                    Some("/dev/sdc")
+                }),
+            ),
         ]);
         self.act(Collection::StorageVolumes, Verb::Attach, id, &fields).await?;
         self.storage_volume(id).await
@@ -396,7 +403,7 @@ impl ComputeDriver for DeltacloudDriver {
             ("description", request.description.as_deref()),
         ]);
         // Real servers give names of their own, so a name protects only where names are unique.
-        let harmless = self.found.capabilities.unique_names && request.name.is_some();
+        let harmless = self.found().await?.capabilities.unique_names && request.name.is_some();
         let told = self.post(Collection::StorageSnapshots, &fields, &request.volume_id, harmless).await?;
         entity(told.document().as_ref(), decode::snapshot)
     }

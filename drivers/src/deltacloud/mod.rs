@@ -28,23 +28,55 @@ pub use self::config::{ConnectError, DeltacloudConfig};
 
 use self::discovery::Discovery;
 use self::http::Server;
+use crate::driver::Answer;
+use crate::error::DriverError;
+use tokio::sync::OnceCell;
 
 /// A connection to a Deltacloud server.
+///
+/// Made by [`DeltacloudDriver::new`] it asks the server what it offers when it is first asked for something itself, so
+/// that a server may be away at that time. Until then it declares no operation and no state.
 #[derive(Debug)]
 pub struct DeltacloudDriver {
     name: String,
     server: Server,
-    found: Discovery,
+    found: OnceCell<Discovery>,
 }
 
 impl DeltacloudDriver {
+    /// A driver that has yet to meet its server.
+    ///
+    /// # Errors
+    /// [`ConnectError::Url`] for what is wrong whatever the server says.
+    pub fn new(config: DeltacloudConfig) -> Result<Self, ConnectError> {
+        Ok(Self { server: Server::new(&config)?, name: config.name, found: OnceCell::new() })
+    }
+
     /// Connects, and discovers what the server offers.
     ///
     /// # Errors
     /// [`ConnectError`] when the server does not answer, refuses the credentials or is something else.
     pub async fn connect(config: DeltacloudConfig) -> Result<Self, ConnectError> {
-        let server = Server::new(&config)?;
-        let found = Discovery::make(&server).await?;
-        Ok(Self { name: config.name, server, found })
+        let driver = Self::new(config)?;
+        driver.found.set(Discovery::make(&driver.server).await?).ok();
+        Ok(driver)
+    }
+
+    /// What the server offers. The first that asks finds out, and the others wait for it.
+    async fn found(&self) -> Answer<&Discovery> {
+        self.found.get_or_try_init(|| Discovery::make(&self.server)).await.map_err(|error| match error {
+            ConnectError::Server(error) => error,
+            ConnectError::NotDeltacloud(_) | ConnectError::Url(_) => {
+                DriverError::Backend { status: None, message: error.to_string() }
+            }
+        })
+    }
+
+    /// What is known of the server without asking it.
+    fn found_so_far(&self) -> &Discovery {
+        match self.found.get() {
+            Some(found) => found,
+            None => Discovery::none(),
+        }
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! - A transition is saved whole or not at all, durably, and only over the version it was computed from.
 //! - The ledger moves in the same transaction, and never beyond what there is.
-//! - A sliver name is never taken twice, not even long after the sliver went.
+//! - A sliver name is never taken twice while anything is known of the sliver: as long as it exists, until all that was
+//!   built for it is gone, and for as long after that as [`Store::drop_departed`] leaves it.
 //! - What was acknowledged survives a crash; what was not may or may not have happened, but never in part.
 
 mod error;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch;
 use urn::Urn;
 
@@ -79,11 +81,30 @@ pub trait Store: Send + Sync {
     /// Nothing exists any more for these slivers. Their names stay taken; their configurations are forgotten.
     async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError>;
 
+    /// Drops slivers that went before this moment and of which nothing is left in the cloud; the number of them, `limit`
+    /// at most: the list of all that ever went would grow without end.
+    async fn drop_departed(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, StoreError>;
+
     /// All slivers in the order of their names, expired ones included; page by page, as [`Store::unsettled`].
     async fn roster(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<RosterEntry>, StoreError>;
 
     /// How many there are of everything.
     async fn counts(&self) -> Result<Counts, StoreError>;
+
+    /// Keeps a text under a name, in place of what was kept there. It means nothing here, and wakes nobody.
+    async fn note(&self, name: &str, text: &str) -> Result<(), StoreError>;
+
+    /// What is kept under a name.
+    async fn noted(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Goes the way of a save without saving anything.
+    ///
+    /// # Errors
+    /// What a save would end with now.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// What was written since the store was opened.
+    fn written(&self) -> Written;
 
     /// What tells this store from all others: random, given once when it was made, the same ever after. Empty for one
     /// that was in use before stores were told apart.
@@ -148,6 +169,19 @@ pub struct RosterEntry {
     pub status: AllocationStatus,
     /// Its operational state.
     pub operational: Operational,
+}
+
+/// What a store has written since it was opened: calls that are there at the same time share a commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Commits, those that failed included.
+    pub commits: u64,
+    /// Commits that failed; nothing in them was kept.
+    pub failed: u64,
+    /// Pieces of work in all these commits.
+    pub jobs: u64,
+    /// Time spent on the commits: the work in them, and waiting for the disk.
+    pub time: Duration,
 }
 
 /// How many there are of everything.

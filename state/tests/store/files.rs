@@ -59,8 +59,11 @@ async fn every_database_is_an_installation_of_its_own() {
 /// What a database looks like that was made before there were installations.
 fn take_installation_away(place: &Place) {
     let old = rusqlite::Connection::open(place.path()).unwrap();
-    old.execute_batch("DROP TABLE installation; DELETE FROM refinery_schema_history WHERE version = 2")
-        .unwrap();
+    old.execute_batch(
+        "DROP TABLE installation; DROP TABLE notes; DROP INDEX departed_cleared;
+         DELETE FROM refinery_schema_history WHERE version >= 2",
+    )
+    .unwrap();
 }
 
 #[tokio::test]

@@ -33,6 +33,56 @@ async fn what_was_built_is_remembered_until_it_is_cleared_away() {
 }
 
 #[tokio::test]
+async fn what_is_long_gone_is_dropped_but_nothing_that_may_still_be_somewhere() {
+    let place = Place::new();
+    let store = place.open(10).await;
+    let names = ["a", "b", "c", "d"];
+    does(&store, "one", allocate(names.iter().map(|name| new(name, 1)).collect())).await.unwrap();
+    does(&store, "one", provision()).await.unwrap();
+    let transition = step(&load(&store, "one").await, &delete(Selection::Slice));
+    let went = transition.at;
+    store.save(&transition).await.unwrap();
+    store.forget_departed(&["a", "b", "c"].map(|name| urn("sliver", name))).await.unwrap();
+    let later = went + TimeDelta::seconds(1);
+    assert_eq!(store.drop_departed(went, 10).await.unwrap(), 0, "not older than that");
+    assert_eq!(store.drop_departed(later, 2).await.unwrap(), 2, "no more than asked for");
+    assert_eq!(store.drop_departed(later, 2).await.unwrap(), 1);
+    assert_eq!(store.drop_departed(later, 2).await.unwrap(), 0);
+    assert_eq!(store.slice_of(&urn("sliver", "a")).await.unwrap(), None);
+    let left = store.slice_of(&urn("sliver", "d")).await.unwrap();
+    assert_eq!(left, Some(Whereabouts::Gone(urn("slice", "one"))));
+}
+
+#[tokio::test]
+async fn notes_are_found_again_after_a_start_and_wake_nobody() {
+    let place = Place::new();
+    let store = place.open(1).await;
+    let changes = store.changes();
+    assert_eq!(store.noted("a").await.unwrap(), None);
+    for text in ["first", "second"] {
+        store.note("a", text).await.unwrap();
+    }
+    store.note("b", "other").await.unwrap();
+    assert!(!changes.has_changed().unwrap());
+    drop((store, changes));
+    let store = place.open(1).await;
+    assert_eq!(store.noted("a").await.unwrap().as_deref(), Some("second"));
+    assert_eq!(store.noted("b").await.unwrap().as_deref(), Some("other"));
+}
+
+#[tokio::test]
+async fn what_is_written_is_counted() {
+    let place = Place::new();
+    let store = place.open(10).await;
+    let before = store.written();
+    does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
+    store.check().await.unwrap();
+    let after = store.written();
+    assert_eq!((after.commits - before.commits, after.jobs - before.jobs, after.failed), (2, 2, 0));
+    assert!(after.time > before.time);
+}
+
+#[tokio::test]
 async fn the_reconciler_finds_what_it_has_to_do_page_by_page() {
     let place = Place::new();
     let store = place.open(10).await;

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use state::{
     Allocate, Allocation, AllocationStatus, Availability, Cause, Claim, Configuration, Delete, Event,
     Instance, NewSliver, Observe, Operational, Pending, Phase, Policy, Proposal, Provision, ResourceKind,

@@ -32,7 +32,7 @@ use self::params::{Params, Path};
 use self::reply::{Reply, Response};
 use self::routing::Call;
 use self::views::{Links, Scene};
-use crate::aggregate::inventory::Cloud;
+use crate::cloud::Cloud;
 use crate::faces::geni::Limits;
 use bytes::{Bytes, BytesMut};
 use drivers::BlobStream;

@@ -13,7 +13,7 @@ mod totals;
 mod write;
 mod writer;
 
-use super::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts};
+use super::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts, Written};
 use crate::ledger::{Availability, Ledger};
 use crate::machine::Transition;
 use crate::slice::Slice;
@@ -150,6 +150,10 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| write::forget_departed(connection, &slivers)).await
     }
 
+    async fn drop_departed(&self, before: DateTime<Utc>, limit: usize) -> Result<usize, StoreError> {
+        self.writer.run(move |connection| write::drop_departed(connection, before, limit)).await
+    }
+
     async fn roster(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<RosterEntry>, StoreError> {
         let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
         self.readers.run(move |connection| read::roster(connection, &after, limit)).await
@@ -157,6 +161,24 @@ impl Store for SqliteStore {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.readers.run(read::counts).await
+    }
+
+    async fn note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let (name, text) = (name.to_owned(), text.to_owned());
+        self.writer.run(move |connection| write::note(connection, &name, &text)).await
+    }
+
+    async fn noted(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = name.to_owned();
+        self.readers.run(move |connection| read::noted(connection, &name)).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.writer.run(|_| Ok(())).await
+    }
+
+    fn written(&self) -> Written {
+        self.writer.written()
     }
 
     fn installation(&self) -> &str {

@@ -250,6 +250,14 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
     Ok(Counts { slivers: states.into_iter().collect(), ..others })
 }
 
-fn at_most(limit: usize) -> i64 {
+pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String>, StoreError> {
+    let found = connection
+        .prepare_cached("SELECT text FROM notes WHERE name = ?1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    Ok(found)
+}
+
+pub(super) fn at_most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,8 +1,10 @@
 //! What the writer does: each function runs inside a savepoint of its own.
 
+use super::read::at_most;
 use super::row::{DepartedRow, Rows, SliverRow};
 use super::totals;
 use crate::store::StoreError;
+use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 use urn::Urn;
 
@@ -153,5 +155,29 @@ pub(super) fn forget_departed(connection: &Connection, slivers: &[Urn]) -> Resul
             .prepare_cached("UPDATE departed SET configuration = NULL, instance = NULL WHERE key = ?1")?
             .execute([sliver.key()])?;
     }
+    Ok(())
+}
+
+/// Forgets that there ever were these.
+pub(super) fn drop_departed(
+    connection: &Connection,
+    before: DateTime<Utc>,
+    limit: usize,
+) -> Result<usize, StoreError> {
+    let dropped = connection
+        .prepare_cached(
+            "DELETE FROM departed WHERE key IN (
+                 SELECT key FROM departed WHERE configuration IS NULL AND departed < ?1 LIMIT ?2)",
+        )?
+        .execute((before.timestamp(), at_most(limit)))?;
+    Ok(dropped)
+}
+
+pub(super) fn note(connection: &Connection, name: &str, text: &str) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO notes (name, text) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text = ?2",
+        )?
+        .execute([name, text])?;
     Ok(())
 }

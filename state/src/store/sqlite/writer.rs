@@ -1,9 +1,10 @@
 //! The thread that writes, and its group commit.
 
-use crate::store::StoreError;
+use crate::store::{StoreError, Written};
 use rusqlite::{Connection, TransactionBehavior};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 /// The most pieces of work in one commit: bounds how long the first of them waits.
@@ -15,6 +16,7 @@ pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Job>>>,
     thread: Option<JoinHandle<()>>,
     changes: watch::Receiver<u64>,
+    written: Arc<Mutex<Written>>,
 }
 
 /// A piece of work waiting to be written.
@@ -64,15 +66,21 @@ impl Writer {
     pub(super) fn start(connection: Connection, saves: u64) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel();
         let (signal, changes) = watch::channel(saves);
+        let written = Arc::new(Mutex::new(Written::default()));
+        let count = Arc::clone(&written);
         let thread = std::thread::Builder::new()
             .name("state-writer".to_owned())
-            .spawn(move || serve(connection, &waiting, &signal))
+            .spawn(move || serve(connection, &waiting, &signal, &count))
             .map_err(|error| StoreError::Database(format!("no writer thread: {error}")))?;
-        Ok(Self { queue: Some(queue), thread: Some(thread), changes })
+        Ok(Self { queue: Some(queue), thread: Some(thread), changes, written })
     }
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.clone()
+    }
+
+    pub(super) fn written(&self) -> Written {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does `work` in a transaction of its own (or as good as: see the module) and returns once it is on the
@@ -112,11 +120,26 @@ impl Drop for Writer {
     }
 }
 
-fn serve(mut connection: Connection, waiting: &mpsc::Receiver<Box<dyn Job>>, signal: &watch::Sender<u64>) {
+fn serve(
+    mut connection: Connection,
+    waiting: &mpsc::Receiver<Box<dyn Job>>,
+    signal: &watch::Sender<u64>,
+    written: &Mutex<Written>,
+) {
     while let Ok(first) = waiting.recv() {
         let mut batch = vec![first];
         batch.extend(waiting.try_iter().take(MOST_AT_ONCE - 1));
+        let begun = Instant::now();
         let committed = commit(&mut connection, &mut batch);
+        let time = begun.elapsed();
+        let mut so_far = written.lock().unwrap_or_else(PoisonError::into_inner);
+        *so_far = Written {
+            commits: so_far.commits + 1,
+            failed: so_far.failed + u64::from(committed.is_err()),
+            jobs: so_far.jobs + batch.len() as u64,
+            time: so_far.time + time,
+        };
+        drop(so_far);
         if let Err(error) = &committed {
             tracing::error!(%error, calls = batch.len(), "a commit failed; nothing of it was kept");
         }

@@ -1,0 +1,63 @@
+//! A cloud behind the aggregate: a driver, with the circuit breaker that stands before it.
+//!
+//! Whoever of the aggregate asks a driver something asks it here: the [`Breaker`] then knows how the driver is doing, and
+//! the aggregate leaves one alone that does not answer. What programs do through the Deltacloud API goes to the driver
+//! itself: they are told of its errors and decide for themselves.
+
+pub mod breaker;
+
+use crate::time::Clock;
+use breaker::Breaker;
+use drivers::{Answer, ComputeDriver, Operation};
+use std::sync::Arc;
+use tracing::debug;
+
+/// One cloud behind the aggregate.
+#[derive(Clone)]
+pub struct Cloud {
+    /// The driver's configured name.
+    pub name: String,
+    /// The driver.
+    pub driver: Arc<dyn ComputeDriver>,
+    /// Whether it is asked at the moment.
+    pub breaker: Arc<Breaker>,
+}
+
+impl Cloud {
+    /// The cloud behind a driver of this name; `clock` is what its outages are timed by.
+    #[must_use]
+    pub fn new(name: &str, driver: Arc<dyn ComputeDriver>, clock: Clock) -> Self {
+        Self { name: name.to_owned(), driver, breaker: Arc::new(Breaker::new(name, clock)) }
+    }
+
+    /// Asks the driver something; `None` while it is left alone.
+    pub async fn ask<T, F>(
+        &self,
+        operation: Operation,
+        question: impl FnOnce(Arc<dyn ComputeDriver>) -> F,
+    ) -> Option<Answer<T>>
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        let pass = self.breaker.admit()?;
+        let answer = self.request(operation, question).await;
+        pass.report(answer.as_ref().err());
+        Some(answer)
+    }
+
+    /// Sends one request of those that a [`breaker::Pass`] is for, whose holder reports what came of all of them.
+    pub async fn request<T, F>(
+        &self,
+        operation: Operation,
+        question: impl FnOnce(Arc<dyn ComputeDriver>) -> F,
+    ) -> Answer<T>
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        let answer = question(Arc::clone(&self.driver)).await;
+        if let Err(error) = &answer {
+            debug!(driver = self.name, %operation, %error, "the driver says no");
+        }
+        answer
+    }
+}
