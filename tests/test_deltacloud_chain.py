@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from harness import Server, poll, rspec
+from harness import Server, edit, poll, rspec
 from harness.home import FAST
 from test_deltacloud_clients import DeltacloudServer
 
@@ -99,6 +99,39 @@ def test_a_cloud_that_is_away_makes_provision_wait_and_not_fail(aggregate, cloud
     assert len(ours(cloud)) == 1
     slice.delete().ok()
     poll.until(lambda: not ours(cloud), "the cloud without our instances")
+
+
+def our_volumes(cloud):
+    """The volumes that the cloud did not have from the start, by id."""
+    _, _, body = cloud.call("GET", "/storage_volumes")
+    first = {"vol1", "vol2", "vol3"}
+    return {one["id"]: one for one in json.loads(body)["storage_volumes"] if one["id"] not in first}
+
+
+def test_volumes_of_a_deltacloud_server(aggregate, cloud):
+    slice = aggregate.slice()
+    slice.provisioned(rspec.request(rspec.node("a", rspec.blockstore("data", "3GB", "/data"))))
+    ((instance, _),) = ours(cloud).items()
+    (volume,) = our_volumes(cloud).values()
+    assert (volume["capacity"], volume["state"]) == (3, "IN-USE")
+    assert slice.manifest().devices("a") == {"data": "/dev/vdb"}
+
+    # One comes, one goes, and the machine runs on.
+    def exchange(root):
+        node = edit.node(root, "a")
+        node.remove(node.find(f"{{{rspec.EMULAB}}}blockstore"))
+        edit.add(node, rspec.blockstore("more", "5GB"))
+
+    promised = edit.guarantees(slice.update(slice.manifest().edited(exchange)).ok()["geni_rspec"])
+    assert promised == {"a": "geni_no_disruption"}
+    slice.provision().ok()
+    slice.wait("geni_ready")
+    (after,) = our_volumes(cloud).values()
+    assert after["capacity"] == 5 and after["id"] != volume["id"]
+    assert ours(cloud)[instance]["state"] == "RUNNING"
+
+    slice.delete().ok()
+    poll.until(lambda: not ours(cloud) and not our_volumes(cloud), "the cloud without what was ours")
 
 
 def test_what_no_sliver_knows_is_left_alone(aggregate, cloud):

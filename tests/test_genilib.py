@@ -16,6 +16,7 @@ amapi3 = pytest.importorskip("geni.minigcf.amapi3")
 from geni.aggregate.apis import AllocateError, AMAPIv3, POAError, ProvisionError  # noqa: E402
 from geni.aggregate.frameworks import Framework  # noqa: E402
 from geni.minigcf.util import _rpcpost  # noqa: E402
+import geni.rspec.igext  # noqa: E402, F401 (gives nodes their blockstores)
 from geni.rspec import pg  # noqa: E402
 from geni.rspec.pgmanifest import Manifest  # noqa: E402
 
@@ -127,6 +128,36 @@ def test_an_experiment_with_geni_lib(server, experiment):
     gone = AMAPIv3.delete(context, url, slice.name, [slice.urn])
     assert {it["geni_allocation_status"] for it in gone["value"]} == {"geni_unallocated"}
     poll.until(lambda: not server.mock.by_sliver(states), "the instances going")
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_blockstore_as_geni_lib_writes_it(server, experiment):
+    slice, context = experiment
+    url = server.url(3)
+
+    def with_disk(**settings):
+        rspec = pg.Request()
+        machine = pg.Node("vm", "default-vm", exclusive=False)
+        disk = machine.Blockstore("data", "/data")
+        disk.size = "30GB"
+        for name, value in settings.items():
+            setattr(disk, name, value)
+        rspec.addResource(machine)
+        return text(rspec)
+
+    with pytest.raises(AllocateError, match="dataset=.*is not done here"):
+        AMAPIv3.allocate(context, url, slice.name, with_disk(dataset="urn:publicid:IDN+emulab.net:p+ltdataset+d"))
+    AMAPIv3.allocate(context, url, slice.name, with_disk())
+    slice.provision().ok()
+    slice.wait("geni_notready")
+    (volume,) = server.mock.volumes(slice.slivers())
+    assert volume.capacity == 30 and volume.instance == next(iter(slice.instances().values())).id
+    assert Manifest(xml=slice.manifest().document).nodes
+    assert slice.manifest().devices("vm") == {"data": volume.device}
+    remote = pg.Request()
+    remote.RemoteBlockstore("far", "/far").size = "30GB"
+    with pytest.raises(AllocateError, match='class="remote" is not done here'):
+        AMAPIv3.allocate(context, url, slice.name, text(remote))
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

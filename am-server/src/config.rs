@@ -4,6 +4,8 @@
 //! value is checked, so that one run of `am-server check` reports all that is wrong and not just the first
 //! thing.
 
+mod volumes;
+
 use crate::secrets::PasswordSource;
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -13,6 +15,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use urn::{Authority, Urn};
+pub use volumes::VolumesSection;
 
 /// Everything the service is told by its operator.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub struct Config {
     pub sliver_types: BTreeMap<String, String>,
     /// VLAN tags given to links.
     pub links: LinksSection,
+    /// Storage volumes of nodes.
+    pub volumes: VolumesSection,
     /// The clouds behind the aggregate.
     pub drivers: Vec<DriverSection>,
     /// How often the reconciler looks at everything.
@@ -268,6 +273,7 @@ impl Config {
         let limits: Option<LimitsSection> = section(&mut table, "limits", &mut problems);
         let policy: Option<PolicySection> = section(&mut table, "policy", &mut problems);
         let links: Option<LinksSection> = section(&mut table, "links", &mut problems);
+        let volumes: Option<VolumesSection> = section(&mut table, "volumes", &mut problems);
         let reconcile: Option<ReconcileSection> = section(&mut table, "reconcile", &mut problems);
         let sliver_types: Option<BTreeMap<String, String>> =
             section(&mut table, "sliver_types", &mut problems);
@@ -278,8 +284,8 @@ impl Config {
         let drivers = drivers(&mut table, &mut problems);
         for unknown in table.keys() {
             problems.push(format!(
-                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, sliver_types, reconcile, \
-                 deltacloud and drivers"
+                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, sliver_types, \
+                 reconcile, deltacloud and drivers"
             ));
         }
         let (
@@ -288,9 +294,10 @@ impl Config {
             Some(limits),
             Some(policy),
             Some(links),
+            Some(volumes),
             Some(reconcile),
             Some(sliver_types),
-        ) = (aggregate, tls, limits, policy, links, reconcile, sliver_types)
+        ) = (aggregate, tls, limits, policy, links, volumes, reconcile, sliver_types)
         else {
             return Err(problems);
         };
@@ -298,8 +305,18 @@ impl Config {
             *path = folder.join(&*path);
         }
         let deltacloud = deltacloud.map(|section| section.within(folder));
-        let config =
-            Self { aggregate, tls, limits, policy, sliver_types, links, drivers, reconcile, deltacloud };
+        let config = Self {
+            aggregate,
+            tls,
+            limits,
+            policy,
+            sliver_types,
+            links,
+            volumes,
+            drivers,
+            reconcile,
+            deltacloud,
+        };
         config.check(&mut problems);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
@@ -372,6 +389,7 @@ impl Config {
                 problems.push(format!("reconcile.{name}: {seconds} is not between 0.01 and 86400"));
             }
         }
+        self.volumes.check(problems);
         if let Some(section) = &self.deltacloud {
             section.check(problems);
         }
@@ -538,6 +556,10 @@ mod tests {
             [links]
             first_vlan = 5
             last_vlan = 4
+            [volumes]
+            per_node = 99
+            largest_gigabytes = 0
+            devices = "vd"
             [[drivers]]
             name = "a b"
             kind = "mock"
@@ -554,6 +576,9 @@ mod tests {
             "policy.allocate:",
             "policy.allocated_minutes",
             "links:",
+            "volumes.per_node",
+            "volumes.largest_gigabytes",
+            "volumes.devices",
             "drivers: name",
         ] {
             assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");

@@ -6,7 +6,7 @@
 //! state from which the plan can be made anew, so a crash between two steps needs no memory of the first.
 
 use crate::aggregate::grant::NodeGrant;
-use drivers::cloud_init::{self, CloudInit, CloudInitError, Execute, Install, LoginUser};
+use drivers::cloud_init::{self, CloudInit, CloudInitError, Execute, Install, LoginUser, Mount};
 use drivers::{
     Capabilities, Collection, Disruption, Instance, InstanceAction, InstanceState, StateMachine, Step as Way,
     Verb,
@@ -15,6 +15,7 @@ use rspec::{Guarantee, Node};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use state::Power;
+use std::collections::BTreeSet;
 
 /// Everything about an instance that a change of configuration can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,26 +28,46 @@ pub struct Built {
     pub image: String,
     /// Its hardware profile.
     pub profile: String,
-    /// SHA-256 of its user data, hexadecimal: the text itself holds keys.
+    /// SHA-256 of its user data, hexadecimal: the text itself holds keys. Without what mounts volumes.
     pub user_data: String,
+    /// The same of what mounts volumes; empty if nothing does. Only a fresh disk learns of it, so that a difference in
+    /// it alone is nothing to be done.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mounts: String,
+    /// The numbers of the volumes that it has.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub volumes: BTreeSet<u32>,
 }
 
 impl Built {
     /// What an instance for this grant is built as.
     #[must_use]
     pub fn of(grant: &NodeGrant, user_data: &str) -> Self {
-        let digest = Sha256::digest(user_data.as_bytes());
+        let (user_data, mounts) = cloud_init::split_mounts(user_data);
         Self {
             driver: grant.driver.clone(),
             realm: grant.realm.clone(),
             image: grant.image.clone(),
             profile: grant.profile.clone(),
-            user_data: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            user_data: digest(&user_data),
+            mounts: if mounts.is_empty() { mounts } else { digest(&mounts) },
+            volumes: grant.volumes.iter().map(|volume| volume.number).collect(),
         }
+    }
+
+    /// Whether nothing is to be done to make of it an instance built as `to`.
+    #[must_use]
+    pub fn is_as_good_as(&self, to: &Self) -> bool {
+        Self { mounts: to.mounts.clone(), ..self.clone() } == *to
     }
 }
 
-/// The user data of a node's instance: accounts from the grant, install and execute services from the RSpec.
+fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The user data of a node's instance: accounts and mounted volumes from the grant, install and execute services from
+/// the RSpec.
 ///
 /// # Errors
 /// Something in it cannot be put into a cloud-init document.
@@ -56,6 +77,13 @@ pub fn user_data(node: &Node, grant: &NodeGrant) -> Result<String, CloudInitErro
             .users
             .iter()
             .map(|user| LoginUser { name: user.login.clone(), keys: user.keys.clone() })
+            .collect(),
+        mounts: grant
+            .volumes
+            .iter()
+            .filter_map(|volume| {
+                Some(Mount { device: volume.device.clone(), path: volume.mountpoint.clone()? })
+            })
             .collect(),
         install: node
             .services
@@ -83,6 +111,10 @@ pub enum Modify {
     Resize,
     /// Give it other user data.
     SetUserData,
+    /// Take the volume of this number away, and destroy it.
+    Detach(u32),
+    /// Give it the volume of this number, which is made if it is not there.
+    Attach(u32),
 }
 
 /// How one [`Built`] becomes another.
@@ -102,10 +134,15 @@ impl Change {
         if (&from.driver, &from.realm) != (&to.driver, &to.realm) {
             return replace;
         }
-        let mut modifications = Vec::new();
+        let gone = from.volumes.difference(&to.volumes).map(|number| Modify::Detach(*number));
+        let new = to.volumes.difference(&from.volumes).map(|number| Modify::Attach(*number));
+        // What goes makes room for what comes; a fresh disk finds the volumes that it is told to mount.
+        let mut modifications: Vec<_> = gone.chain(new).map(|it| (it, costs.storage_volume)).collect();
+        let other_user_data =
+            from.user_data != to.user_data || (from.image != to.image && from.mounts != to.mounts);
         for (differs, verb, modify, cost) in [
             (from.profile != to.profile, Verb::Resize, Modify::Resize, costs.resize),
-            (from.user_data != to.user_data, Verb::SetUserData, Modify::SetUserData, costs.set_user_data),
+            (other_user_data, Verb::SetUserData, Modify::SetUserData, costs.set_user_data),
             (from.image != to.image, Verb::Rebuild, Modify::Rebuild, costs.rebuild),
         ] {
             if differs && !can(verb) {
@@ -146,6 +183,9 @@ impl Change {
 fn preserved((modify, cost): &(Modify, Disruption)) -> Guarantee {
     match (modify, cost) {
         (Modify::Replace | Modify::Rebuild, _) => Guarantee::None,
+        // What the volume held that goes is the experimenter's to give up, not the node's.
+        (Modify::Attach(_) | Modify::Detach(_), Disruption::None) => Guarantee::NoDisruption,
+        (Modify::Attach(_) | Modify::Detach(_), _) => Guarantee::PersistentState,
         (Modify::Resize | Modify::SetUserData, Disruption::None) => Guarantee::DynamicState,
         (Modify::Resize | Modify::SetUserData, _) => Guarantee::PersistentState,
     }

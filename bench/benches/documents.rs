@@ -25,6 +25,7 @@ fn granted(node: &Node) -> GrantedNode {
         interfaces: Vec::new(),
         logins: Vec::new(),
         users: Vec::new(),
+        volumes: Vec::new(),
         host: None,
         preserve: None,
     }

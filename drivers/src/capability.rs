@@ -285,6 +285,15 @@ impl Capabilities {
         self.features.contains(&feature)
     }
 
+    /// Whether instances can be given volumes that are found again after a lost answer, and taken away with all they
+    /// hold: everything to do with volumes, and names for them.
+    #[must_use]
+    pub fn gives_volumes(&self) -> bool {
+        let verbs = [Verb::Index, Verb::Create, Verb::Attach, Verb::Detach, Verb::Destroy];
+        verbs.into_iter().all(|verb| self.supports(Collection::StorageVolumes, verb))
+            && self.has_feature(Feature::VolumeName)
+    }
+
     /// All operations offered, by collection.
     pub fn operations(&self) -> impl Iterator<Item = Operation> {
         self.operations.iter().copied()
@@ -323,6 +332,16 @@ mod tests {
         {
             assert!(text.parse::<Operation>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn volumes_need_all_that_handles_them_and_names() {
+        let all = Operation::all().filter(|it| it.collection() == Collection::StorageVolumes);
+        let all: Vec<_> = all.collect();
+        assert!(Capabilities::new(all.clone(), [Feature::VolumeName]).gives_volumes());
+        assert!(!Capabilities::new(all.clone(), []).gives_volumes());
+        let without_detach = all.into_iter().filter(|it| it.verb() != Verb::Detach);
+        assert!(!Capabilities::new(without_detach, [Feature::VolumeName]).gives_volumes());
     }
 
     #[test]

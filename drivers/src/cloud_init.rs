@@ -15,6 +15,10 @@ const HEADER: &str = "#cloud-config";
 /// curl or wget, whichever the image has.
 const INSTALL: &str = r#"set -e; mkdir -p -- "$2"; f=$(mktemp); if command -v curl >/dev/null; then curl -fsSL -o "$f" -- "$1"; else wget -qO "$f" -- "$1"; fi; p=${1%%[?#]*}; case "$p" in *.tar|*.tar.*|*.tgz|*.tbz2|*.txz) tar -xf "$f" -C "$2"; rm -f "$f";; *) mv "$f" "$2/$(basename -- "$p")";; esac"#;
 
+/// Has the disk `$1` mounted at `$2`, from the first use on and after every boot: the disk may come to the machine when
+/// this has long been run. It is given a file system only if it has none.
+const MOUNT: &str = r#"set -e; mkdir -p -- "$2"; printf '%s %s ext4 noauto,nofail,x-systemd.automount,x-systemd.makefs,x-systemd.device-timeout=5min 0 2\n' "$1" "$2" >>/etc/fstab; systemctl daemon-reload; systemctl start "$(systemd-escape --path --suffix=automount -- "$2")""#;
+
 /// Someone who can log in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginUser {
@@ -33,6 +37,15 @@ pub struct Install {
     pub path: String,
 }
 
+/// A disk beside the machine's own, and the directory it is found in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// The device, as `/dev/vdb`.
+    pub device: String,
+    /// The directory, as an absolute path.
+    pub path: String,
+}
+
 /// Something to run, once all is installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execute {
@@ -47,9 +60,11 @@ pub struct Execute {
 pub struct CloudInit {
     /// Who can log in.
     pub users: Vec<LoginUser>,
-    /// Fetched first, in this order.
+    /// Mounted before anything is fetched.
+    pub mounts: Vec<Mount>,
+    /// Fetched then, in this order.
     pub install: Vec<Install>,
-    /// Run then, in this order, as root.
+    /// Run last, in this order, as root.
     pub execute: Vec<Execute>,
 }
 
@@ -88,6 +103,16 @@ pub enum CloudInitError {
     #[error("{path:?} is no absolute path")]
     Path {
         /// The path.
+        path: String,
+    },
+    /// Not to be mounted, or not there.
+    #[error(
+        "{device:?} cannot be mounted at {path:?}: absolute paths of letters, digits and ./_- are wanted"
+    )]
+    Mount {
+        /// The device.
+        device: String,
+        /// The directory.
         path: String,
     },
     /// Not to be run by.
@@ -145,8 +170,11 @@ pub fn build(wanted: &CloudInit) -> Result<String, CloudInitError> {
             },
         );
     }
-    if !wanted.install.is_empty() || !wanted.execute.is_empty() {
+    if !wanted.mounts.is_empty() || !wanted.install.is_empty() || !wanted.execute.is_empty() {
         document.push_str("runcmd:\n");
+    }
+    for Mount { device, path } in &wanted.mounts {
+        push_entry(&mut document, &["sh", "-c", MOUNT, "mount", device, path]);
     }
     for install in &wanted.install {
         push_entry(&mut document, &["sh", "-c", INSTALL, "install", &install.url, &install.path]);
@@ -173,6 +201,17 @@ fn check(wanted: &CloudInit) -> Result<(), CloudInitError> {
             }
         }
     }
+    for Mount { device, path } in &wanted.mounts {
+        // They stand in a table with a line for each, its columns parted by spaces.
+        let plain = |text: &str| {
+            text.len() > 1
+                && text.starts_with('/')
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"./_-".contains(&b))
+        };
+        if !plain(device) || !plain(path) {
+            return Err(CloudInitError::Mount { device: device.clone(), path: path.clone() });
+        }
+    }
     for Install { url, path } in &wanted.install {
         let known = ["http://", "https://", "ftp://"].iter().any(|s| {
             url.get(..s.len()).is_some_and(|start| start.eq_ignore_ascii_case(s)) && url.len() > s.len()
@@ -194,6 +233,24 @@ fn check(wanted: &CloudInit) -> Result<(), CloudInitError> {
         }
     }
     Ok(())
+}
+
+/// A document that [`build`] has written, without what mounts disks, and that: only a fresh machine learns where to
+/// mount something, so another mount makes no other machine. Any other document has nothing of the kind.
+#[must_use]
+pub fn split_mounts(document: &str) -> (String, String) {
+    let mut start = String::new();
+    push_entry(&mut start, &["sh", "-c", MOUNT, "mount"]);
+    let start = start.trim_end().trim_end_matches(']');
+    let (mounts, rest): (Vec<&str>, Vec<&str>) =
+        document.split_inclusive('\n').partition(|line| line.starts_with(start));
+    let mut rest = rest.concat();
+    if !mounts.is_empty()
+        && let Some(nothing_else) = rest.strip_suffix("runcmd:\n")
+    {
+        rest = nothing_else.to_owned();
+    }
+    (rest, mounts.concat())
 }
 
 /// Whether `useradd` takes it as a login name.
@@ -246,6 +303,9 @@ pub fn read(document: &str) -> Result<CloudInit, CloudInitError> {
                         Ok([_, _, script, _, url, path]) if script == INSTALL => {
                             found.install.push(Install { url, path });
                         }
+                        Ok([_, _, script, _, device, path]) if script == MOUNT => {
+                            found.mounts.push(Mount { device, path });
+                        }
                         Err(words) => match <[String; 3]>::try_from(words) {
                             Ok([shell, _, command]) => found.execute.push(Execute { shell, command }),
                             Err(_) => return Err(foreign()),
@@ -271,6 +331,7 @@ mod tests {
     fn example() -> CloudInit {
         CloudInit {
             users: vec![LoginUser { name: "alice".into(), keys: vec!["ssh-ed25519 AAAA alice@home".into()] }],
+            mounts: vec![Mount { device: "/dev/vdb".into(), path: "/data".into() }],
             install: vec![Install {
                 url: "https://example.org/a b".replace(' ', "_"),
                 path: "/opt/x".into(),
@@ -287,6 +348,22 @@ mod tests {
         let nobody = build(&CloudInit::default()).unwrap();
         assert_eq!(nobody, "#cloud-config\nusers: []\n");
         assert_eq!(read(&nobody).unwrap(), CloudInit::default());
+    }
+
+    #[test]
+    fn mounts_can_be_told_from_the_rest() {
+        let all = build(&example()).unwrap();
+        let without = |change: fn(&mut CloudInit)| {
+            let mut wanted = CloudInit { mounts: Vec::new(), ..example() };
+            change(&mut wanted);
+            build(&wanted).unwrap()
+        };
+        let (rest, mounts) = split_mounts(&all);
+        assert_eq!(rest, without(|_| {}));
+        assert_eq!((mounts.lines().count(), mounts.contains("/dev/vdb")), (1, true));
+        let alone = CloudInit { mounts: example().mounts, ..CloudInit::default() };
+        assert_eq!(split_mounts(&build(&alone).unwrap()).0, build(&CloudInit::default()).unwrap());
+        assert_eq!(split_mounts("runcmd:\n"), ("runcmd:\n".to_owned(), String::new()));
     }
 
     #[test]
@@ -309,6 +386,12 @@ mod tests {
             let mut wanted = example();
             wanted.install[0].url = url.into();
             assert!(matches!(build(&wanted), Err(CloudInitError::Url { .. })), "{url}");
+        }
+        for (device, path) in [("vdb", "/data"), ("/dev/vdb", "/"), ("/dev/vdb", "/a b"), ("/dev/v\nb", "/a")]
+        {
+            let mut wanted = example();
+            wanted.mounts[0] = Mount { device: device.into(), path: path.into() };
+            assert!(matches!(build(&wanted), Err(CloudInitError::Mount { .. })), "{device} {path}");
         }
         assert!(matches!(with(|c| c.install[0].path = "opt".into()), CloudInitError::Path { .. }));
         for shell in ["", "-c", "sh -x", "sh;reboot"] {

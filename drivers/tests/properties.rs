@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta};
-use drivers::cloud_init::{self, CloudInit, Execute, Install, LoginUser};
+use drivers::cloud_init::{self, CloudInit, Execute, Install, LoginUser, Mount};
 use drivers::mock::{AfterCreate, Lifecycle, MockConfig, MockDriver};
 use drivers::{
     ComputeDriver, CreateInstance, DriverError, InstanceAction, InstanceState, ManualClock, StateMachine,
@@ -190,8 +190,11 @@ fn wanted() -> impl Strategy<Value = CloudInit> {
     let users = prop::collection::btree_map("[a-z_][a-z0-9_-]{0,31}", keys, 0..4);
     let install = ("https://[!-~]{1,30}", "/[ -~é😀]{0,20}");
     let execute = (prop::sample::select(vec!["sh", "bash", "/bin/dash"]), texts());
-    (users, prop::collection::vec(install, 0..3), prop::collection::vec(execute, 0..4)).prop_map(
-        |(users, install, execute)| CloudInit {
+    let mount = ("/dev/[a-z0-9]{1,8}", "(/[a-zA-Z0-9._-]{1,8}){1,3}");
+    let mounts = prop::collection::vec(mount, 0..3);
+    (users, mounts, prop::collection::vec(install, 0..3), prop::collection::vec(execute, 0..4)).prop_map(
+        |(users, mounts, install, execute)| CloudInit {
+            mounts: mounts.into_iter().map(|(device, path)| Mount { device, path }).collect(),
             users: users
                 .into_iter()
                 .map(|(name, keys)| LoginUser {
@@ -232,6 +235,10 @@ proptest! {
             .as_mapping_get("runcmd")
             .map(|c| c.as_vec().unwrap().iter().map(words).collect())
             .unwrap_or_default();
+        let (mounts, commands) = commands.split_at(wanted.mounts.len());
+        for (command, asked) in mounts.iter().zip(&wanted.mounts) {
+            prop_assert_eq!(&command[4..], &[asked.device.clone(), asked.path.clone()]);
+        }
         let (installs, executes) = commands.split_at(wanted.install.len());
         for (command, asked) in installs.iter().zip(&wanted.install) {
             prop_assert_eq!(&command[4..], &[asked.url.clone(), asked.path.clone()]);
@@ -242,6 +249,16 @@ proptest! {
         }
     }
 
+    /// What mounts disks comes off without a trace, whatever stands beside it.
+    #[test]
+    fn mounts_come_off(wanted in wanted()) {
+        let document = cloud_init::build(&wanted).unwrap();
+        let without = CloudInit { mounts: Vec::new(), ..wanted.clone() };
+        let (rest, mounts) = cloud_init::split_mounts(&document);
+        prop_assert_eq!(rest, cloud_init::build(&without).unwrap());
+        prop_assert_eq!(mounts.lines().count(), wanted.mounts.len());
+    }
+
     /// No text makes building or reading panic, nor slips a second entry in.
     #[test]
     fn hostile_texts_are_refused_or_kept_whole(name in texts(), key in texts(), url in texts(), text in texts()) {
@@ -249,6 +266,7 @@ proptest! {
             users: vec![LoginUser { name, keys: vec![key] }],
             install: vec![Install { url: url.clone(), path: url }],
             execute: vec![Execute { shell: text.clone(), command: text.clone() }],
+            mounts: Vec::new(),
         };
         if let Ok(document) = cloud_init::build(&hostile) {
             let back = cloud_init::read(&document).unwrap();

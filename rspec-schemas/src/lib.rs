@@ -20,14 +20,21 @@ pub const OPSTATE: &str = include_str!("../schemas/opstate.xsd");
 /// `user.xsd`: the user/1 extension of manifests.
 pub const USER: &str = include_str!("../schemas/user.xsd");
 
+/// `blockstore.xsd`: of Emulab's extension (emulab/1), the storage volumes that nodes ask for and are given.
+pub const BLOCKSTORE: &str = include_str!("../schemas/blockstore.xsd");
+/// `blockstore-ad.xsd`: the storage volumes that an advertisement offers.
+pub const BLOCKSTORE_AD: &str = include_str!("../schemas/blockstore-ad.xsd");
+
 /// Every schema with its file name and target namespace.
-pub const ALL: [(&str, &str, &str); 6] = [
+pub const ALL: [(&str, &str, &str); 8] = [
     ("request.xsd", "http://www.geni.net/resources/rspec/3", REQUEST),
     ("manifest.xsd", "http://www.geni.net/resources/rspec/3", MANIFEST),
     ("ad.xsd", "http://www.geni.net/resources/rspec/3", AD),
     ("preserve.xsd", "http://www.geni.net/resources/rspec/ext/preserve/1", PRESERVE),
     ("opstate.xsd", "http://www.geni.net/resources/rspec/ext/opstate/1", OPSTATE),
     ("user.xsd", "http://www.geni.net/resources/rspec/ext/user/1", USER),
+    ("blockstore.xsd", "http://www.protogeni.net/resources/rspec/ext/emulab/1", BLOCKSTORE),
+    ("blockstore-ad.xsd", "http://www.protogeni.net/resources/rspec/ext/emulab/1", BLOCKSTORE_AD),
 ];
 
 #[cfg(test)]

@@ -137,6 +137,7 @@ fn grant(node: &rspec::Node) -> Result<GrantedNode, urn::UrnError> {
             .collect(),
         logins: vec![],
         users: vec![],
+        volumes: Vec::new(),
         host: None,
         preserve: None,
         sliver_id,

@@ -2,7 +2,7 @@
 
 use crate::DiskImage;
 use crate::manifest::push_times;
-use crate::xml::{GENI, OPSTATE, XSI, push_attribute, push_text};
+use crate::xml::{EMULAB, GENI, OPSTATE, XSI, push_attribute, push_text};
 use chrono::{DateTime, Utc};
 
 /// What an aggregate has to offer. The caller leaves out what shall not be shown (`geni_available`).
@@ -33,8 +33,17 @@ pub struct AdNode {
     pub sliver_types: Vec<AdSliverType>,
     /// Where it stands.
     pub location: Option<Location>,
+    /// The storage volumes that slivers on it can have; none if it has no storage for them.
+    pub blockstore: Option<AdBlockstore>,
     /// Its interfaces.
     pub interfaces: Vec<AdInterface>,
+}
+
+/// Storage volumes on offer at a component: a `blockstore` without a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdBlockstore {
+    /// The largest volume that can be asked for, in GB.
+    pub gigabytes: u64,
 }
 
 /// A kind of sliver on offer.
@@ -155,6 +164,10 @@ impl Advertisement {
         if !self.operational_states.is_empty() {
             locations.push_str(&format!(" {OPSTATE} {OPSTATE}/ad.xsd"));
         }
+        if self.nodes.iter().any(|node| node.blockstore.is_some()) {
+            push_attribute(&mut out, "xmlns:emulab", EMULAB);
+            locations.push_str(&format!(" {EMULAB} {EMULAB}/ad.xsd"));
+        }
         push_attribute(&mut out, "xsi:schemaLocation", &locations);
         push_attribute(&mut out, "type", "advertisement");
         push_times(&mut out, generated, expires);
@@ -234,6 +247,11 @@ fn push_node(out: &mut String, node: &AdNode) {
             }
         }
         out.push_str("/>");
+    }
+    if let Some(blockstore) = &node.blockstore {
+        let size = format!("{}GB", blockstore.gigabytes);
+        let attributes = [("class", "local"), ("placement", "any"), ("size", size.as_str())];
+        push_empty(out, "\n    ", "emulab:blockstore", &attributes);
     }
     out.push_str("\n  </node>");
 }

@@ -12,7 +12,7 @@ mod node;
 pub use link::link_changes;
 pub use node::node_changes;
 
-use crate::{Execute, Extension, Install, Interface, Ip, LinkType, Place, Property, Relation};
+use crate::{Execute, Extension, Install, Interface, Ip, LinkType, Place, Property, Relation, Volume};
 use std::collections::{BTreeMap, HashMap};
 use urn::Urn;
 
@@ -100,8 +100,38 @@ pub enum NodeChange {
         /// How it differs.
         changes: Vec<InterfaceChange>,
     },
+    /// A further volume.
+    VolumeAdded(Volume),
+    /// A volume less: what is on it is lost.
+    VolumeRemoved(Volume),
+    /// A volume of the same name that differs. One of another size is another volume, and an empty one.
+    VolumeChanged {
+        /// Its name.
+        name: String,
+        /// How it differs.
+        changes: Vec<VolumeChange>,
+    },
     /// An extension that came, went or differs.
     Extension(ExtensionChange),
+}
+
+/// One difference of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeChange {
+    /// Another size.
+    Size {
+        /// GB that it has.
+        from: u64,
+        /// GB asked for.
+        to: u64,
+    },
+    /// Another place to mount it.
+    Mountpoint {
+        /// Where it is to be mounted so far.
+        from: Option<String>,
+        /// What is asked for.
+        to: Option<String>,
+    },
 }
 
 /// One difference of an interface.

@@ -9,7 +9,7 @@ use crate::compare::{same_manager, same_urn};
 use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Host};
 use crate::reader::Reader;
 use crate::source::{Edits, Source};
-use crate::xml::{GENI, PRESERVE, USER, parse};
+use crate::xml::{EMULAB, GENI, PRESERVE, USER, parse};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
 use added::{Added, declaration, push_empty, push_preserve, push_services};
 use roxmltree::{Document, Node as Element};
@@ -101,6 +101,16 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
                 let client_id = child.attribute("client_id").unwrap_or_default();
                 interfaces.insert(client_id);
                 edit_interface(edits, child, grants.get(client_id).copied());
+            }
+            (Some(EMULAB), "blockstore") => {
+                let name = child.attribute("name").unwrap_or_default();
+                let device = granted
+                    .and_then(|granted| granted.volumes.iter().find(|volume| volume.name == name))
+                    .and_then(|volume| volume.device.as_deref());
+                match device {
+                    None => edits.remove_attribute(child, "device"),
+                    Some(_) => edits.set_attributes(child, &[("device", device)]),
+                }
             }
             (Some(GENI), "services") => {
                 edit_services(edits, child, granted, !has_services);

@@ -41,6 +41,10 @@ pub enum RspecErrorKind {
     Schema,
     /// Two nodes, two links or two interfaces with the same client_id.
     DuplicateClientId,
+    /// Two volumes of one node with the same name or mount point.
+    DuplicateVolume,
+    /// What a known extension can ask for and no aggregate here does: geni_code 13 (UNSUPPORTED) rather than 1.
+    Unsupported,
     /// An interface_ref that names no interface of the document.
     DanglingInterfaceRef,
     /// One sliver_id on elements that cannot be one sliver.

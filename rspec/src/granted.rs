@@ -36,6 +36,9 @@ pub struct GrantedNode {
     /// The accounts on the node with their keys (user/1 extension).
     #[serde(default)]
     pub users: Vec<User>,
+    /// One entry per volume of the node.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<GrantedVolume>,
     /// Name and address of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Host>,
@@ -57,6 +60,16 @@ pub struct GrantedInterface {
     /// The hardware address, six hexadecimal octets; not written on a link's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac_address: Option<String>,
+}
+
+/// What was granted for a volume of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantedVolume {
+    /// The volume's name in the request.
+    pub name: String,
+    /// The device it is in the node, such as `/dev/vdb`; known once it is attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
 }
 
 /// A way to log in to a node. Clients rely on hostname, username and an integer port.

@@ -54,16 +54,17 @@ mod node;
 mod reader;
 mod request;
 mod source;
+mod volume;
 mod xml;
 
 pub use advertisement::{
-    Action, AdDiskImage, AdInterface, AdNode, AdSliverType, Advertisement, Location, OperationalStates,
-    State, Wait, WaitKind,
+    Action, AdBlockstore, AdDiskImage, AdInterface, AdNode, AdSliverType, Advertisement, Location,
+    OperationalStates, State, Wait, WaitKind,
 };
 pub use canonical::{Extension, Place};
 pub use error::{Position, RspecError, RspecErrorKind};
 pub use frame::Frame;
-pub use granted::{GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Login, User};
+pub use granted::{GrantedInterface, GrantedLink, GrantedNode, GrantedVolume, Guarantee, Host, Login, User};
 pub use limits::Limits;
 pub use link::{InterfaceRef, Link, LinkType, Property};
 pub use manifest::ManifestWriter;
@@ -71,3 +72,4 @@ pub use node::{
     DiskImage, Execute, Install, Interface, Ip, Node, Relation, RequestedLogin, Services, SliverType,
 };
 pub use request::{DocumentType, Local, Request};
+pub use volume::Volume;

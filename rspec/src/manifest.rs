@@ -3,7 +3,7 @@
 use crate::edit::{edit_link, edit_node};
 use crate::frame::{FrameItem, ItemKind, RootAttribute, push_root_attributes, push_schema_locations};
 use crate::source::{Context, Edits, Source};
-use crate::xml::{GENI, PRESERVE, USER, XSI, push_attribute};
+use crate::xml::{EMULAB, GENI, PRESERVE, USER, XSI, push_attribute};
 use crate::{Frame, GrantedLink, GrantedNode, Link, Node};
 use chrono::{DateTime, SecondsFormat, Utc};
 use roxmltree::{Document, Node as Element};
@@ -29,6 +29,7 @@ use std::collections::{HashMap, HashSet};
 ///     interfaces: vec![],
 ///     logins: vec![],
 ///     users: vec![],
+///     volumes: vec![],
 ///     host: None,
 ///     preserve: None,
 /// };
@@ -118,6 +119,9 @@ impl ManifestWriter {
     pub fn node(&mut self, asked: &Node, granted: &GrantedNode) -> &mut Self {
         if !granted.users.is_empty() {
             self.add_schema(USER, &format!("{USER}/manifest.xsd"));
+        }
+        if !granted.volumes.is_empty() {
+            self.add_schema(EMULAB, &format!("{EMULAB}/manifest.xsd"));
         }
         if granted.preserve.is_some() {
             self.add_schema(PRESERVE, &format!("{PRESERVE}/manifest.xsd"));

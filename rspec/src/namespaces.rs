@@ -10,5 +10,7 @@ pub const AD_SCHEMA: &str = "http://www.geni.net/resources/rspec/3/ad.xsd";
 pub const USER: &str = "http://www.geni.net/resources/rspec/ext/user/1";
 /// What a pending change keeps (AM API v4 draft, change set C).
 pub const PRESERVE: &str = "http://www.geni.net/resources/rspec/ext/preserve/1";
+/// Storage volumes of nodes (`blockstore`); what else Emulab's extension holds is not acted upon.
+pub const EMULAB: &str = "http://www.protogeni.net/resources/rspec/ext/emulab/1";
 /// Operational states.
 pub const OPSTATE: &str = "http://www.geni.net/resources/rspec/ext/opstate/1";

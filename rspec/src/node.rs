@@ -2,7 +2,7 @@
 
 use crate::edit::{edit_node, fragment, from_fragment};
 use crate::source::Source;
-use crate::{Extension, Position, RspecError};
+use crate::{Extension, Position, RspecError, Volume};
 use serde::{Deserialize, Serialize};
 use urn::{Authority, Urn};
 
@@ -41,6 +41,9 @@ pub struct Node {
     pub host: Option<Host>,
     /// Relations to other nodes.
     pub relations: Vec<Relation>,
+    /// The storage volumes asked for, or why they cannot be had of an aggregate of this kind: a node of another
+    /// aggregate may well ask for what is nothing here.
+    pub volumes: Result<Vec<Volume>, RspecError>,
     /// What stands in the node beyond the fields above, in comparable form.
     pub extensions: Vec<Extension>,
     /// Where the node's start tag stands.
@@ -163,6 +166,11 @@ impl Node {
             None => true,
             Some(manager) => is_manager(manager, authority),
         }
+    }
+
+    /// The volumes that were read; none where they cannot be had.
+    pub(crate) fn readable_volumes(&self) -> &[Volume] {
+        self.volumes.as_deref().unwrap_or_default()
     }
 
     /// The node as XML that stands alone: every namespace in scope is declared again, unknown elements and

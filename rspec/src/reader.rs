@@ -7,6 +7,7 @@
 
 mod link;
 mod node;
+mod volume;
 
 use crate::error::{Places, shorten};
 use crate::source::{Scope, Source};
@@ -182,7 +183,7 @@ fn text(element: Element<'_, '_>, name: &str) -> Option<String> {
 }
 
 /// The elements of ours in which extensions may stand.
-const PLACES: [&str; 21] = [
+const PLACES: [&str; 22] = [
     "rspec",
     "node",
     "link",
@@ -204,6 +205,7 @@ const PLACES: [&str; 21] = [
     "component_manager",
     "component_hop",
     "available",
+    "blockstore",
 ];
 
 pub(crate) fn place_of(element: Element<'_, '_>) -> Place {

@@ -6,8 +6,8 @@ mod common;
 use common::*;
 use roxmltree::Document;
 use rspec::{
-    Action, AdDiskImage, AdInterface, AdNode, AdSliverType, Advertisement, DiskImage, Frame, Link, Location,
-    ManifestWriter, Node, OperationalStates, RspecErrorKind, State, Wait, WaitKind,
+    Action, AdBlockstore, AdDiskImage, AdInterface, AdNode, AdSliverType, Advertisement, DiskImage, Frame,
+    Link, Location, ManifestWriter, Node, OperationalStates, RspecErrorKind, State, Wait, WaitKind,
 };
 
 const GENI: &str = "http://www.geni.net/resources/rspec/3";
@@ -322,6 +322,7 @@ fn advertisement(nodes: usize) -> Advertisement {
                     latitude: Some(52.5),
                     longitude: Some(if n == 0 { f64::NAN } else { -13.25 }),
                 }),
+                blockstore: (n % 2 == 0).then_some(AdBlockstore { gigabytes: 1000 }),
                 interfaces: vec![AdInterface {
                     component_id: format!("urn:publicid:IDN+am.example.net+interface+host-{n}:eth0"),
                     component_name: Some("eth0".into()),

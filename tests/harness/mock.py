@@ -30,6 +30,18 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """One storage volume of the pretended cloud."""
+
+    id: str
+    name: str | None
+    capacity: int
+    realm: str | None
+    instance: str | None
+    device: str | None
+
+
+@dataclass(frozen=True)
 class Call:
     """A call that asked the cloud for a change."""
 
@@ -92,6 +104,40 @@ class MockCloud:
                 assert urn not in found, f"two instances stand for {urn}"
                 found[urn] = instance
         return found
+
+    def volumes(self, urns=None) -> list[Volume]:
+        """All of them, or those that stand for these slivers: their names hold their slivers'."""
+        found = []
+        for (body,) in self._rows("SELECT body FROM resource WHERE collection = 'storage_volumes' ORDER BY number"):
+            it = json.loads(body)
+            found.append(Volume(it["id"], it["name"], it["capacity"], it["realm_id"], it["instance_id"], it["device"]))
+        if urns is None:
+            return found
+        names = {urn.rsplit("+", 1)[1] for urn in urns}
+        return [it for it in found if it.name and any(name in it.name for name in names)]
+
+    def _write(self, query: str, *parameters):
+        connection = sqlite3.connect(self.file, timeout=10)
+        try:
+            with connection:
+                connection.execute(query, parameters)
+        finally:
+            connection.close()
+
+    def add_volume(self, name: str, like: Volume):
+        """Puts a volume there that nobody has, made by a request like another's. While no server runs."""
+        query = "SELECT body FROM resource WHERE collection = 'storage_volumes' AND id = ?"
+        body = json.loads(self._rows(query, like.id)[0][0])
+        body |= {"id": f"lost-{name}", "name": name, "instance_id": None, "device": None, "state": "Available"}
+        self._write(
+            "INSERT INTO resource (collection, id, number, name, body) VALUES ('storage_volumes', ?, "
+            "(SELECT MAX(number) + 1 FROM resource WHERE collection = 'storage_volumes'), ?, ?)",
+            body["id"], name, json.dumps(body),
+        )
+
+    def lose_volume(self, id: str):
+        """Takes a volume away behind everybody's back."""
+        self._write("DELETE FROM resource WHERE collection = 'storage_volumes' AND id = ?", id)
 
     def calls(self, after=0) -> list[Call]:
         """The log of calls that asked for a change, oldest first; `after` a number gives only later ones."""

@@ -11,7 +11,8 @@ RSPEC = "http://www.geni.net/resources/rspec/3"
 USER = "http://www.geni.net/resources/rspec/ext/user/1"
 OPSTATE = "http://www.geni.net/resources/rspec/ext/opstate/1"
 PRESERVE = "http://www.geni.net/resources/rspec/ext/preserve/1"
-NS = {"r": RSPEC, "u": USER, "o": OPSTATE, "p": PRESERVE}
+EMULAB = "http://www.protogeni.net/resources/rspec/ext/emulab/1"
+NS = {"r": RSPEC, "u": USER, "o": OPSTATE, "p": PRESERVE, "e": EMULAB}
 SCHEMAS = WORKSPACE / "rspec-schemas" / "schemas"
 
 
@@ -44,6 +45,13 @@ def link(client_id: str, *ends: str, inside="", **attributes) -> str:
     refs = "".join(f"<interface_ref client_id={quoteattr(end)}/>" for end in ends)
     written = "".join(f" {name}={quoteattr(value)}" for name, value in attributes.items() if value is not None)
     return f"<link client_id={quoteattr(client_id)}{written}>{refs}{inside}</link>"
+
+
+def blockstore(name: str, size="10GB", mountpoint=None, **attributes) -> str:
+    """A storage volume, to stand inside a node."""
+    attributes = {"name": name, "size": size, "mountpoint": mountpoint, **attributes}
+    written = "".join(f" {key}={quoteattr(value)}" for key, value in attributes.items() if value is not None)
+    return f'<blockstore xmlns="{EMULAB}"{written}/>'
 
 
 def nodes(*client_ids: str, **same) -> str:
@@ -126,11 +134,15 @@ class Manifest:
         return {name: it.get("sliver_id") for name, it in {**self.nodes, **self.links}.items()}
 
     def find(self, element, path):
-        """What an XPath with the prefixes r, u, o, p finds below an element."""
+        """What an XPath with the prefixes r, u, o, p, e finds below an element."""
         return element.xpath(path, namespaces=NS)
 
     def logins(self, client_id: str) -> list:
         return self.find(self.nodes[client_id], "r:services/r:login")
+
+    def devices(self, client_id: str) -> dict:
+        """The device of each volume of a node, by the volume's name; None for one that is not attached."""
+        return {it.get("name"): it.get("device") for it in self.find(self.nodes[client_id], "e:blockstore")}
 
     def edited(self, change) -> str:
         """The document after `change(root)` worked on a copy of it."""

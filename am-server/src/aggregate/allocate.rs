@@ -5,7 +5,7 @@ use super::caller::{Caller, CredentialText};
 use super::ends::{Ends, Unnamed};
 use super::error::{CallError, GeniCode};
 use super::placement::Placement;
-use super::{Aggregate, remaining};
+use super::{Aggregate, remaining, volumes};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use rspec::{DocumentType, Local, Request, RspecError, RspecErrorKind};
@@ -107,6 +107,9 @@ impl Aggregate {
                 node.interfaces.len()
             ));
         }
+        for node in &local.nodes {
+            volumes::check(node, &self.config().volumes)?;
+        }
         if let Some(link) = local.links.iter().find(|link| link.interface_refs.len() > MAX_ENDS) {
             return too_big(format!(
                 "{}: link {:?} has {} ends, more than the {MAX_ENDS} a link may have",
@@ -179,6 +182,7 @@ impl Aggregate {
 pub(super) fn unfit(error: RspecError) -> CallError {
     let code = match error.kind {
         RspecErrorKind::WrongVersion => GeniCode::BadVersion,
+        RspecErrorKind::Unsupported => GeniCode::Unsupported,
         RspecErrorKind::TooLarge | RspecErrorKind::TooDeep => GeniCode::TooBig,
         _ => GeniCode::BadArguments,
     };

@@ -1,6 +1,7 @@
 //! GetVersion: who this aggregate is and what it speaks.
 
 use super::Aggregate;
+use rspec::namespaces::{EMULAB, OPSTATE};
 use urn::Urn;
 
 /// `am_type` of this aggregate: letters and digits only (AM API v4 draft, change set N2), and none of the
@@ -30,14 +31,16 @@ impl Aggregate {
     /// GetVersion (AM API v3; change sets N and O of the v4 draft).
     #[must_use]
     pub fn get_version(&self) -> VersionInfo {
+        // Whether it has any is known of a driver that has answered; this is told before.
+        let volumes = self.config().volumes.per_node > 0;
         VersionInfo {
             urn: self.urn().clone(),
             base_url: self.config().base_url(),
             code_version: self.config().aggregate.show_version.then_some(env!("CARGO_PKG_VERSION")),
             single_allocation: self.policy().single_allocation,
             allocate: self.policy().allocate.as_str(),
-            request_extensions: &[],
-            ad_extensions: &[rspec::namespaces::OPSTATE],
+            request_extensions: if volumes { &[EMULAB] } else { &[] },
+            ad_extensions: if volumes { &[OPSTATE, EMULAB] } else { &[OPSTATE] },
         }
     }
 }

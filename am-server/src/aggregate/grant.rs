@@ -36,6 +36,12 @@ pub struct NodeGrant {
     /// How many interfaces it ever had: the number of the next one, so that no name is given twice.
     #[serde(default)]
     pub interfaces_ever: usize,
+    /// Its storage volumes, in the order of the RSpec.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeGrant>,
+    /// How many volumes it was ever promised: the number of the next one, so that no name is given twice in a cloud.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub volumes_ever: u32,
     /// Who may log in.
     #[serde(default)]
     pub users: Vec<User>,
@@ -43,6 +49,11 @@ pub struct NodeGrant {
     /// accounts) may break it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve: Option<rspec::Guarantee>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One interface of a node.
@@ -56,6 +67,22 @@ pub struct InterfaceGrant {
     pub component_id: String,
     /// Its hardware address.
     pub mac_address: String,
+}
+
+/// One storage volume of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeGrant {
+    /// The experimenter's name for it.
+    pub name: String,
+    /// Which of the node's volumes it is; a volume of another size or at another place is another one.
+    pub number: u32,
+    /// Its size in GB.
+    pub gigabytes: u32,
+    /// The device that it is asked to be in the node.
+    pub device: String,
+    /// Where a fresh machine mounts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mountpoint: Option<String>,
 }
 
 /// What a link was given.

@@ -6,13 +6,15 @@
 
 use super::stock::Stock;
 use crate::cloud::Cloud;
-use crate::config::{Config, LocationSection};
+use crate::config::{Config, LocationSection, VolumesSection};
 use base64::Engine;
 use chrono::{DateTime, Utc};
 use drivers::{HardwareProfile, Image, Realm, RealmState};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use rspec::{AdDiskImage, AdNode, AdSliverType, Advertisement, DiskImage, Location, OperationalStates};
+use rspec::{
+    AdBlockstore, AdDiskImage, AdNode, AdSliverType, Advertisement, DiskImage, Location, OperationalStates,
+};
 use state::{Action, Ledger, Operational};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -29,6 +31,8 @@ pub struct Offer {
     pub profiles: Vec<HardwareProfile>,
     /// Its images.
     pub images: Vec<Image>,
+    /// Whether its instances can be given volumes.
+    pub volumes: bool,
 }
 
 /// An advertised node: one realm of one cloud.
@@ -55,6 +59,8 @@ pub struct Inventory {
     by_urn: HashMap<String, usize>,
     aliases: BTreeMap<String, String>,
     location: Option<LocationSection>,
+    /// Bounds on volumes.
+    pub volumes: VolumesSection,
 }
 
 /// Capacity of a realm whose driver knows no limit.
@@ -84,7 +90,12 @@ impl Inventory {
                 let resource = format!("node/{}/{}", cloud.name, realm.id);
                 components.push(Component { urn, name, offer: offers.len(), realm, resource });
             }
-            offers.push(Offer { cloud, profiles: stock.profiles, images: stock.images });
+            offers.push(Offer {
+                cloud,
+                profiles: stock.profiles,
+                images: stock.images,
+                volumes: stock.volumes,
+            });
         }
         let by_urn = components.iter().enumerate().map(|(at, c)| (c.urn.key().to_owned(), at)).collect();
         Self {
@@ -94,6 +105,7 @@ impl Inventory {
             by_urn,
             aliases: config.sliver_types.clone(),
             location: config.aggregate.location.clone(),
+            volumes: config.volumes.clone(),
         }
     }
 
@@ -105,10 +117,15 @@ impl Inventory {
         };
         let realms = self.components.iter().filter(|it| it.offer == at).map(|it| it.realm.clone()).collect();
         let offer = &self.offers[at];
-        Stock { realms, profiles: offer.profiles.clone(), images: offer.images.clone() }
+        Stock {
+            realms,
+            profiles: offer.profiles.clone(),
+            images: offer.images.clone(),
+            volumes: offer.volumes,
+        }
     }
 
-    /// The totals of the capacity ledger: instances per component, and one of each VLAN tag.
+    /// The totals of the capacity ledger: instances per component, GB of volumes per driver, and one of each VLAN tag.
     #[must_use]
     pub fn totals(&self, vlans: std::ops::RangeInclusive<u16>) -> BTreeMap<String, u64> {
         let nodes = self.components.iter().map(|component| {
@@ -116,7 +133,18 @@ impl Inventory {
             let total = if component.realm.exclusive { limit.min(1) } else { limit };
             (component.resource.clone(), u64::from(total))
         });
-        nodes.chain(vlans.map(|tag| (vlan_resource(tag), 1))).collect()
+        let volumes = self
+            .offers
+            .iter()
+            .filter(|offer| self.gives_volumes(offer))
+            .map(|offer| (volumes_resource(&offer.cloud.name), u64::from(self.volumes.total_gigabytes)));
+        nodes.chain(volumes).chain(vlans.map(|tag| (vlan_resource(tag), 1))).collect()
+    }
+
+    /// Whether nodes at this cloud can have volumes.
+    #[must_use]
+    pub fn gives_volumes(&self, offer: &Offer) -> bool {
+        self.volumes.per_node > 0 && offer.volumes
     }
 
     /// The component with this URN; the bare short name is understood too.
@@ -229,6 +257,9 @@ impl Inventory {
                     .map(|(_, sliver_type)| sliver_type.clone())
                     .collect(),
                 location: self.location(component),
+                blockstore: self
+                    .gives_volumes(&self.offers[component.offer])
+                    .then(|| AdBlockstore { gigabytes: u64::from(self.volumes.largest_gigabytes) }),
                 interfaces: vec![rspec::AdInterface {
                     component_id: interface_urn(&self.authority, &component.name, 0),
                     component_name: Some("eth0".to_owned()),
@@ -341,6 +372,12 @@ fn describe(action: Action) -> &'static str {
 #[must_use]
 pub fn vlan_resource(tag: u16) -> String {
     format!("vlan/{tag}")
+}
+
+/// The name of a driver's volumes, all together and in GB, in the capacity ledger.
+#[must_use]
+pub fn volumes_resource(driver: &str) -> String {
+    format!("volumes/{driver}")
 }
 
 /// URN of an interface of a component.

@@ -5,8 +5,8 @@ use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
 use drivers::AddressKind;
 use rspec::{
-    Frame, GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Link, Login, ManifestWriter, Node,
-    User,
+    Frame, GrantedInterface, GrantedLink, GrantedNode, GrantedVolume, Guarantee, Host, Link, Login,
+    ManifestWriter, Node, User,
 };
 use serde::{Deserialize, Serialize};
 use state::{AllocationStatus, Slice, Sliver, View};
@@ -22,11 +22,23 @@ pub struct InstanceDetail {
     pub name: String,
     /// Where to log in: public addresses first.
     pub addresses: Vec<drivers::InstanceAddress>,
+    /// Its volumes, as far as they are attached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<AttachedVolume>,
     /// What it was built as; what the next change is compared with.
     pub built: crate::plan::Built,
     /// Whether a change waits for a reboot to take hold.
     #[serde(default)]
     pub reboot_due: bool,
+}
+
+/// A volume that is attached to an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttachedVolume {
+    /// Which of the node's volumes.
+    pub number: u32,
+    /// The device it is, if the driver tells.
+    pub device: Option<String>,
 }
 
 impl InstanceDetail {
@@ -130,6 +142,18 @@ impl Aggregate {
                     login: user.login.clone(),
                     urn: Some(user.urn.clone()),
                     public_keys: user.keys.clone(),
+                })
+                .collect(),
+            volumes: grant
+                .volumes
+                .iter()
+                .map(|volume| GrantedVolume {
+                    name: volume.name.clone(),
+                    device: instance
+                        .iter()
+                        .flat_map(|it| &it.volumes)
+                        .find(|attached| attached.number == volume.number)
+                        .and_then(|attached| attached.device.clone()),
                 })
                 .collect(),
             host: reachable.map(|name| Host { name, ipv4 }),

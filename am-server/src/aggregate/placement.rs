@@ -9,6 +9,7 @@
 use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
 use super::inventory::{Component, FoundType, Inventory, Offer, interface_urn, vlan_resource};
+use super::volumes;
 use crate::cloud::breaker::State;
 use rspec::{Interface, Link, Node};
 use sha2::{Digest, Sha256};
@@ -50,10 +51,14 @@ impl<'a> Kept<'a> {
         now.iter().chain(promised.filter(move |one| now.iter().all(|other| other.sliver_id != one.sliver_id)))
     }
 
+    /// What it is, and what it is to become.
+    pub(super) fn grants(self) -> impl Iterator<Item = &'a NodeGrant> {
+        std::iter::once(self.grant).chain(self.pending)
+    }
+
     /// The number of the next interface: one that no interface of the node ever bore.
     fn next_interface(self) -> usize {
-        let grants = std::iter::once(self.grant).chain(self.pending);
-        let ever = grants.map(|grant| grant.interfaces_ever).max().unwrap_or(0);
+        let ever = self.grants().map(|grant| grant.interfaces_ever).max().unwrap_or(0);
         self.interfaces().filter_map(interface_number).map(|number| number + 1).max().unwrap_or(0).max(ever)
     }
 }
@@ -109,6 +114,7 @@ impl<'a> Placement<'a> {
         let offer = &self.inventory.offers[component.offer];
         let found = self.sliver_type(node, component, offer, has)?;
         let image = self.image(node, offer, &found, has)?;
+        let (volumes, volumes_ever) = volumes::grant(node, self.inventory, component, kept)?;
         let (interfaces, interfaces_ever) = self.interfaces(&node.interfaces, sliver, component, kept);
         let grant = NodeGrant {
             driver: offer.cloud.name.clone(),
@@ -123,6 +129,8 @@ impl<'a> Placement<'a> {
             hardware_type: component.realm.hardware_type.clone(),
             interfaces,
             interfaces_ever,
+            volumes,
+            volumes_ever,
             users: has.map(|has| has.users.clone()).unwrap_or_default(),
             preserve: None,
         };
@@ -130,10 +138,15 @@ impl<'a> Placement<'a> {
         crate::plan::user_data(node, &grant).map_err(|error| {
             CallError::bad_arguments(format!("node {:?} ({}): {error}", node.client_id, node.position))
         })?;
+        let storage = volumes::claim(&grant);
+        if let Some(storage) = &storage {
+            self.take_storage(node, storage, kept)?;
+        }
         if !stays {
             *self.taken.entry(component.resource.clone()).or_default() += 1;
         }
-        let claims = vec![Claim { resource: component.resource.clone(), amount: 1 }];
+        let instance = Claim { resource: component.resource.clone(), amount: 1 };
+        let claims = std::iter::once(instance).chain(storage).collect();
         Ok(Configuration::new(
             node.client_id.clone(),
             node.fragment(),
@@ -187,9 +200,38 @@ impl<'a> Placement<'a> {
         if component.realm.state != drivers::RealmState::Available {
             return 0;
         }
-        let free = self.held.get(&component.resource).map_or(0, |share| share.free());
-        let released = self.released.get(&component.resource).copied().unwrap_or(0);
-        (free + released).saturating_sub(self.taken.get(&component.resource).copied().unwrap_or(0))
+        self.free_of(&component.resource)
+    }
+
+    fn free_of(&self, resource: &str) -> u64 {
+        let free = self.held.get(resource).map_or(0, |share| share.free());
+        let released = self.released.get(resource).copied().unwrap_or(0);
+        (free + released).saturating_sub(self.taken.get(resource).copied().unwrap_or(0))
+    }
+
+    /// Takes what a node's volumes need beyond what the sliver holds for them already.
+    fn take_storage(&mut self, node: &Node, claim: &Claim, kept: Option<Kept<'_>>) -> Result<(), CallError> {
+        let held = kept.map_or(0, |kept| {
+            kept.grants()
+                .filter_map(volumes::claim)
+                .filter(|it| it.resource == claim.resource)
+                .map(|it| it.amount)
+                .max()
+                .unwrap_or(0)
+        });
+        let more = u64::from(claim.amount.saturating_sub(held));
+        let free = self.free_of(&claim.resource);
+        if more > free {
+            return Err(CallError::new(
+                GeniCode::TooBig,
+                format!(
+                    "node {:?} ({}): its volumes need {more} GB, and {free} GB are left for volumes there",
+                    node.client_id, node.position
+                ),
+            ));
+        }
+        *self.taken.entry(claim.resource.clone()).or_default() += more;
+        Ok(())
     }
 
     fn check_free(&self, node: &Node, component: &Component) -> Result<(), CallError> {
@@ -213,8 +255,16 @@ impl<'a> Placement<'a> {
             return Err(self.unknown_sliver_type(node));
         }
         let components = &self.inventory.components;
+        let has_volumes = node.volumes.as_ref().is_ok_and(|volumes| !volumes.is_empty());
+        let gives_volumes = |offer| !has_volumes || self.inventory.gives_volumes(offer);
+        if !self.inventory.offers.iter().any(gives_volumes) {
+            return Err(volumes::not_given(node, "this aggregate's drivers cannot"));
+        }
         let fits = |component: &Component| {
             let offer = &self.inventory.offers[component.offer];
+            if !gives_volumes(offer) {
+                return false;
+            }
             (node.exclusive != Some(true) || component.realm.exclusive)
                 && self.inventory.sliver_type(offer, asked).is_some_and(|found| {
                     component.realm.offers(&found.profile.id)

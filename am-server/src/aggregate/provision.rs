@@ -125,14 +125,14 @@ fn built_alike(
 ) -> Result<bool, CallError> {
     // The RSpec and the accounts make the user data: where they are the same, nothing has to be written to compare it.
     if one_rspec == other_rspec && one.users == other.users {
-        return Ok(Built::of(one, "") == Built::of(other, ""));
+        return Ok(Built::of(one, "").is_as_good_as(&Built::of(other, "")));
     }
     let built = |rspec: &str, grant: &NodeGrant| {
         let node = Node::from_fragment(rspec).map_err(|error| unreadable(&error))?;
         let data = user_data(&node, grant).map_err(|error| CallError::bad_arguments(error.to_string()))?;
         Ok::<_, CallError>(Built::of(grant, &data))
     };
-    Ok(built(one_rspec, one)? == built(other_rspec, other)?)
+    Ok(built(one_rspec, one)?.is_as_good_as(&built(other_rspec, other)?))
 }
 
 fn grant_of(configuration: &Configuration) -> Result<NodeGrant, CallError> {

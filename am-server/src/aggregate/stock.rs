@@ -27,6 +27,9 @@ pub struct Stock {
     pub profiles: Vec<HardwareProfile>,
     /// Its images.
     pub images: Vec<Image>,
+    /// Whether its instances can be given volumes.
+    #[serde(default)]
+    pub volumes: bool,
 }
 
 impl Stock {
@@ -44,7 +47,9 @@ impl Stock {
                 .await?;
             let images =
                 cloud.request(index(Collection::Images), |it| async move { it.images().await }).await?;
-            Ok(Self { realms, profiles, images })
+            // A driver that has answered knows what it can do.
+            let volumes = cloud.driver.capabilities().gives_volumes();
+            Ok(Self { realms, profiles, images, volumes })
         };
         let read = read.await;
         pass.report(read.as_ref().err());

@@ -11,6 +11,8 @@ fn built(realm: &str, image: &str, profile: &str, user_data: &str) -> Built {
         image: image.to_owned(),
         profile: profile.to_owned(),
         user_data: user_data.to_owned(),
+        mounts: String::new(),
+        volumes: Default::default(),
     }
 }
 
@@ -72,6 +74,48 @@ fn guarantees_say_what_survives() {
     assert_eq!(guarantee(&built("r", "b", "q", "u"), &all), Guarantee::None);
     assert_eq!(guarantee(&built("s", "a", "p", "u"), &all), Guarantee::None);
     assert_eq!(guarantee(&built("r", "a", "q", "u"), &capabilities(&[], Disruption::None)), Guarantee::None);
+}
+
+#[test]
+fn volumes_come_and_go_without_disturbing_anybody() {
+    let old = Built { volumes: [0, 1].into(), ..built("r", "a", "p", "u") };
+    let new = Built { volumes: [1, 2].into(), ..built("r", "a", "p", "u") };
+    let mut can = capabilities(&EVERYTHING, Disruption::None);
+    let change = |can: &Capabilities| Change::plan(&old, &new, can);
+    let steps = [(Modify::Detach(0), Disruption::None), (Modify::Attach(2), Disruption::None)];
+    assert_eq!(change(&can).modifications, steps);
+    assert_eq!(change(&can).guarantee(), Guarantee::NoDisruption);
+    for cost in [Disruption::NextBoot, Disruption::Reboots, Disruption::MustBeStopped] {
+        can.costs.storage_volume = cost;
+        assert_eq!(change(&can).guarantee(), Guarantee::PersistentState, "{cost:?}");
+    }
+    // A cloud that wants the instance stopped for it gets it stopped.
+    let wanted = Wanted {
+        target: &new,
+        power: Power::Running,
+        restart: false,
+        promised: Guarantee::None,
+        anew: false,
+    };
+    let step = |state| next(Some(&instance(state)), &old, &wanted, &can, &machine());
+    assert_eq!(step(Running), Next::Act(Stop));
+    let detach = Next::Modify { modify: Modify::Detach(0), boots: false, then_reboot: false };
+    assert_eq!(step(Stopped), detach);
+}
+
+#[test]
+fn where_volumes_are_mounted_is_told_to_fresh_disks_only() {
+    let old = Built { mounts: "x".to_owned(), ..built("r", "a", "p", "u") };
+    let new = Built { mounts: "y".to_owned(), ..built("r", "a", "p", "u") };
+    let all = capabilities(&EVERYTHING, Disruption::None);
+    assert!(Change::plan(&old, &new, &all).is_nothing() && old.is_as_good_as(&new));
+    let fresh = Built { image: "b".to_owned(), ..new };
+    let steps = Change::plan(&old, &fresh, &all).modifications;
+    assert_eq!(
+        steps,
+        [(Modify::SetUserData, Disruption::NextBoot), (Modify::Rebuild, all.costs.rebuild)],
+        "the fresh disk hears of it"
+    );
 }
 
 #[test]

@@ -33,6 +33,7 @@ impl Reconciler {
                 listed.push((offer.cloud.clone(), machines));
             }
         }
+        let mut strays = self.list_volumes(&inventory).await;
         let live = listed
             .iter()
             .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))
@@ -56,6 +57,7 @@ impl Reconciler {
             after = Some(last.sliver.clone());
             let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
             let mut to_claim: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
+            let mut with_volumes: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
             for entry in page {
                 let token = self.token(&entry.sliver);
                 // Only a driver that answered can tell that an instance is not there.
@@ -76,11 +78,17 @@ impl Reconciler {
                 {
                     suspects.entry(entry.slice.clone()).or_default().insert(entry.sliver.clone());
                 }
+                if strays.has(&token) {
+                    with_volumes.entry(entry.slice.clone()).or_default().push(entry.sliver.clone());
+                }
                 if inventory.offers.len() > 1 && unclaimed.contains_key(token.as_str()) {
                     to_claim.entry(entry.slice).or_default().push(entry.sliver);
                 } else {
                     unclaimed.remove(token.as_str());
                 }
+            }
+            for (slice, slivers) in with_volumes {
+                self.claim_volumes(&slice, &slivers, &mut strays).await;
             }
             for (slice, slivers) in to_claim {
                 self.claim(&slice, &slivers, &mut unclaimed).await;
@@ -88,6 +96,7 @@ impl Reconciler {
             self.work_on_slices(suspects, Duration::ZERO).await;
         }
         self.destroy_strangers(unclaimed).await;
+        self.destroy_stray_volumes(strays).await;
     }
 
     /// Takes from `unclaimed` what belongs to these slivers: the instances at drivers that they know of.

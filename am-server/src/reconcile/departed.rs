@@ -1,7 +1,7 @@
 //! What was built for slivers that are gone is destroyed.
 
 use super::{PAGE, Reconciler, act, finished, instances, log_store, operation};
-use crate::aggregate::grant::Grant;
+use crate::aggregate::grant::{Grant, NodeGrant};
 use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
 use drivers::{DriverError, Instance as Machine, InstanceState, Step as Way, Verb};
@@ -85,9 +85,9 @@ impl Reconciler {
 
     /// Takes the next step to clear one departed sliver away.
     async fn clear(&self, departed: &DepartedSliver) -> Cleared {
-        let granted = match Grant::of(&departed.configuration) {
+        let grant = match Grant::of(&departed.configuration) {
             Ok(Grant::Link(_)) => return Cleared::Entirely,
-            Ok(Grant::Node(grant)) => grant.driver.clone(),
+            Ok(Grant::Node(grant)) => grant,
             Err(error) => return Cleared::Stranded(error.to_string()),
         };
         let rests =
@@ -97,10 +97,10 @@ impl Reconciler {
         }
         // A sliver that went in the middle of a move to another driver may have an instance at either.
         let noted = departed.instance.as_ref().and_then(|instance| InstanceDetail::read(&instance.detail));
-        let elsewhere = noted.map(|noted| noted.built.driver).filter(|driver| *driver != granted);
+        let elsewhere = noted.map(|noted| noted.built.driver).filter(|driver| *driver != grant.driver);
         let mut all = Cleared::Entirely;
-        for driver in std::iter::once(granted).chain(elsewhere) {
-            let here = self.clear_at(departed, &driver).await;
+        for driver in std::iter::once(grant.driver.clone()).chain(elsewhere) {
+            let here = self.clear_at(departed, &grant, &driver).await;
             // A step that can be taken comes before what cannot be helped.
             if all == Cleared::Entirely || here == Cleared::NotYet {
                 all = here;
@@ -110,7 +110,7 @@ impl Reconciler {
     }
 
     /// Takes the next step to clear one departed sliver away from one driver.
-    async fn clear_at(&self, departed: &DepartedSliver, driver: &str) -> Cleared {
+    async fn clear_at(&self, departed: &DepartedSliver, grant: &NodeGrant, driver: &str) -> Cleared {
         let inventory = self.aggregate.inventory();
         let Some(cloud) = inventory.cloud(driver) else {
             return Cleared::Stranded(format!("driver {driver} is not configured any more"));
@@ -124,6 +124,8 @@ impl Reconciler {
             Some(Ok(Some(machine))) => self.destroy(cloud, &machine).await,
             Some(Err(_)) | None => false,
         };
+        // Volumes last: they are free once their instance is gone.
+        let gone = gone && self.clear_volumes(&departed.sliver, grant, cloud).await;
         if gone { Cleared::Entirely } else { Cleared::NotYet }
     }
 

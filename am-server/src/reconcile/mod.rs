@@ -13,8 +13,10 @@ mod departed;
 mod halt;
 mod looks;
 mod node;
+mod strays;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::error::CallError;
@@ -54,6 +56,8 @@ pub struct Reconciler {
     missing: Mutex<Missing>,
     /// Driver and id of the instances that the last comparison did not account for.
     strangers: Mutex<HashSet<(String, String)>>,
+    /// The same of volumes.
+    stray_volumes: Mutex<HashSet<(String, String)>>,
     /// How many departed slivers cannot be cleared away, by the reason, as last said in the log.
     stranded: Mutex<BTreeMap<String, usize>>,
 }
@@ -79,6 +83,7 @@ impl Reconciler {
             looks: Mutex::default(),
             missing: Mutex::default(),
             strangers: Mutex::default(),
+            stray_volumes: Mutex::default(),
             stranded: Mutex::default(),
         })
     }

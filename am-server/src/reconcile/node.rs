@@ -1,5 +1,6 @@
 //! One node: its instance is brought a step nearer to what the sliver wants.
 
+use super::volumes::{self, Volumes};
 use super::{Reconciler, act, addresses, detail, instances, operation};
 use crate::aggregate::grant::{Grant, NodeGrant};
 use crate::aggregate::manifest::InstanceDetail;
@@ -17,10 +18,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// What one step needs to know.
-struct Job<'a> {
-    sliver: &'a Sliver,
-    cloud: &'a Cloud,
-    grant: &'a NodeGrant,
+pub(super) struct Job<'a> {
+    pub(super) sliver: &'a Sliver,
+    pub(super) cloud: &'a Cloud,
+    pub(super) grant: &'a NodeGrant,
     user_data: &'a str,
     target: &'a Built,
     power: Power,
@@ -63,6 +64,15 @@ impl Job<'_> {
     /// Whether what is wanted was built, whatever became of it.
     fn in_place(&self) -> bool {
         self.noted.is_some() && self.done().configuration == self.revision.configuration
+    }
+
+    /// The name of a volume that it had and should have, if one is not there: an empty one in its place, without a
+    /// word, would not be the same.
+    fn lost(&self, volumes: &Volumes) -> Option<&str> {
+        let had = self.noted.as_ref().filter(|_| self.in_place())?;
+        let lost = |number: u32| self.target.volumes.contains(&number) && !volumes.contains_key(&number);
+        let lost = had.volumes.iter().find(|it| lost(it.number))?;
+        self.grant.volumes.iter().find(|it| it.number == lost.number).map(|it| it.name.as_str())
     }
 
     fn sighting(&self, phase: Phase, done: Revision, noted: &InstanceDetail) -> Sighting {
@@ -157,24 +167,33 @@ impl Reconciler {
             None => return None,
         };
         if machine.is_none() && job.in_place() {
-            return self.not_there(&job);
+            return self.not_there(&job, "instance");
+        }
+        let volumes = match self.volumes_of(&sliver.urn, &grant, cloud).await {
+            Some(Ok(volumes)) => volumes,
+            Some(Err(_)) if sliver.is_settled() => return None,
+            Some(Err(error)) => return Some(job.refused(error)),
+            None => return None,
+        };
+        if let Some(name) = job.lost(&volumes) {
+            return self.not_there(&job, &format!("volume {name:?}"));
         }
         self.with_missing(|missing, _| missing.forget(&sliver.urn));
-        Some(self.step(&job, machine).await)
+        Some(self.step(&job, machine, volumes).await)
     }
 
-    /// What to say of an instance that was there, was not asked to go, and is not listed.
-    fn not_there(&self, job: &Job<'_>) -> Option<Sighting> {
+    /// What to say of an instance or volume that was there, was not asked to go, and is not listed.
+    fn not_there(&self, job: &Job<'_>, what: &str) -> Option<Sighting> {
         let sliver = job.sliver;
         if sliver.operational() == Operational::Failed {
             self.with_missing(|missing, _| missing.forget(&sliver.urn));
             return None;
         }
         if !self.with_missing(|missing, pause| missing.is_confirmed(&sliver.urn, Instant::now(), pause)) {
-            return stalled(sliver, "its instance is not to be seen in the cloud; looking again".to_owned());
+            return stalled(sliver, format!("its {what} is not to be seen in the cloud; looking again"));
         }
         let failed = job.failed(format!(
-            "its instance vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
+            "its {what} vanished from the cloud (noticed at {}); Delete it, or Update and Provision it to have it built anew",
             crate::time::format(self.now())
         ));
         let instance = failed.instance.map(|instance| Instance { vanished: true, ..instance });
@@ -193,7 +212,7 @@ impl Reconciler {
         Some(found.map(|machine| machine.filter(|machine| machine.state != InstanceState::Finish)))
     }
 
-    async fn step(&self, job: &Job<'_>, machine: Option<Machine>) -> Sighting {
+    async fn step(&self, job: &Job<'_>, machine: Option<Machine>, mut volumes: Volumes) -> Sighting {
         let done = job.done();
         let in_place = job.in_place();
         let driver = &job.cloud.driver;
@@ -205,6 +224,22 @@ impl Reconciler {
             (_, Some(machine)) => as_found(job, machine),
             (_, None) => job.target.clone(),
         };
+        let built = match &machine {
+            Some(machine) => {
+                Built { volumes: volumes::present(&volumes, machine, &job.target.volumes), ..built }
+            }
+            None => built,
+        };
+        if machine.is_none() {
+            // What goes with an instance that is replaced goes before the next one comes, which may be elsewhere.
+            for (_, volume) in volumes.iter().filter(|(number, _)| !job.target.volumes.contains(number)) {
+                match self.discard(job.cloud, volume).await {
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => return job.refused(error),
+                    None => return job.as_before(),
+                }
+            }
+        }
         // What does not run learns at its next boot all there is to know.
         let runs = machine.as_ref().is_some_and(|machine| machine.state == InstanceState::Running);
         let reboot_due = runs && job.noted.as_ref().is_some_and(|noted| noted.reboot_due);
@@ -218,10 +253,11 @@ impl Reconciler {
         };
         let next =
             plan::next(machine.as_ref(), &built, &wanted, driver.capabilities(), driver.instance_states());
-        let noted = |machine: &Machine, built: Built, reboot_due| InstanceDetail {
+        let noted = |machine: &Machine, volumes: &Volumes, built: Built, reboot_due| InstanceDetail {
             id: machine.id.clone(),
             name: machine.name.clone(),
             addresses: addresses(machine),
+            volumes: volumes::noted(volumes, machine),
             built,
             reboot_due,
         };
@@ -231,10 +267,10 @@ impl Reconciler {
             (Next::Settled, Some(machine)) => {
                 let phase =
                     if machine.state == InstanceState::Running { Phase::Running } else { Phase::Stopped };
-                job.sighting(phase, job.revision, &noted(&machine, built, false))
+                job.sighting(phase, job.revision, &noted(&machine, &volumes, built, false))
             }
             (Next::Wait, Some(machine)) => {
-                job.sighting(Phase::Busy, done, &noted(&machine, built, reboot_due))
+                job.sighting(Phase::Busy, done, &noted(&machine, &volumes, built, reboot_due))
             }
             (Next::Act(action), Some(machine)) => {
                 let id = &machine.id;
@@ -251,19 +287,23 @@ impl Reconciler {
                             ..done
                         };
                         let after = after.unwrap_or(machine);
-                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due && !rebooted))
+                        job.sighting(
+                            Phase::Busy,
+                            done,
+                            &noted(&after, &volumes, built, reboot_due && !rebooted),
+                        )
                     }
                 }
             }
             (Next::Modify { modify, boots, then_reboot }, Some(machine)) => {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
-                match self.modify(job, &machine, modify).await {
+                match self.modify(job, &machine, &mut volumes, modify).await {
                     None => job.as_before(),
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let built = modified(&built, job.target, modify);
                         let reboot_due = (reboot_due && !boots) || then_reboot;
-                        job.sighting(Phase::Busy, done, &noted(&after, built, reboot_due))
+                        job.sighting(Phase::Busy, done, &noted(&after, &volumes, built, reboot_due))
                     }
                 }
             }
@@ -293,7 +333,8 @@ impl Reconciler {
                     id: machine.id.clone(),
                     name: machine.name.clone(),
                     addresses: addresses(&machine),
-                    built: job.target.clone(),
+                    volumes: Vec::new(),
+                    built: Built { volumes: Default::default(), ..job.target.clone() },
                     reboot_due: false,
                 };
                 // A fresh instance has nothing to be restarted for.
@@ -307,14 +348,31 @@ impl Reconciler {
         &self,
         job: &Job<'_>,
         machine: &Machine,
+        volumes: &mut Volumes,
         modify: Modify,
     ) -> Option<Result<Machine, DriverError>> {
+        match modify {
+            Modify::Attach(number) => {
+                return Some(self.attach(job, machine, volumes, number).await?.map(|volume| {
+                    volumes.insert(number, volume);
+                    machine.clone()
+                }));
+            }
+            Modify::Detach(number) => {
+                let Some(volume) = volumes.get(&number) else { return Some(Ok(machine.clone())) };
+                return Some(self.discard(job.cloud, volume).await?.map(|()| {
+                    volumes.remove(&number);
+                    machine.clone()
+                }));
+            }
+            Modify::Resize | Modify::SetUserData | Modify::Rebuild | Modify::Replace => {}
+        }
         let id = machine.id.as_str();
         let verb = match modify {
             Modify::Resize => Verb::Resize,
             Modify::SetUserData => Verb::SetUserData,
             Modify::Rebuild => Verb::Rebuild,
-            Modify::Replace => Verb::Show,
+            Modify::Replace | Modify::Attach(_) | Modify::Detach(_) => Verb::Show,
         };
         let question = |driver: Arc<dyn ComputeDriver>| async move {
             match modify {
@@ -324,8 +382,8 @@ impl Reconciler {
                 }
                 Modify::SetUserData => driver.set_user_data(id, Some(job.user_data)).await,
                 Modify::Rebuild => driver.rebuild_instance(id, &job.grant.image).await,
-                // A replacement is planned as destruction and creation.
-                Modify::Replace => driver.instance(id).await,
+                // A replacement is planned as destruction and creation; volumes are no change of the instance itself.
+                Modify::Replace | Modify::Attach(_) | Modify::Detach(_) => driver.instance(id).await,
             }
         };
         job.cloud.ask(instances(verb), question).await
@@ -363,8 +421,19 @@ fn already_done(noted: Built, machine: &Machine, target: &Built, capabilities: &
 fn modified(built: &Built, target: &Built, modify: Modify) -> Built {
     match modify {
         Modify::Resize => Built { profile: target.profile.clone(), ..built.clone() },
-        Modify::SetUserData => Built { user_data: target.user_data.clone(), ..built.clone() },
+        Modify::SetUserData => {
+            Built { user_data: target.user_data.clone(), mounts: target.mounts.clone(), ..built.clone() }
+        }
         Modify::Rebuild => Built { image: target.image.clone(), ..built.clone() },
+        Modify::Attach(number) => {
+            let mut volumes = built.volumes.clone();
+            volumes.insert(number);
+            Built { volumes, ..built.clone() }
+        }
+        Modify::Detach(number) => {
+            let volumes = built.volumes.iter().copied().filter(|it| *it != number).collect();
+            Built { volumes, ..built.clone() }
+        }
         Modify::Replace => built.clone(),
     }
 }
@@ -381,6 +450,8 @@ mod tests {
             image: image.to_owned(),
             profile: profile.to_owned(),
             user_data: user_data.to_owned(),
+            mounts: String::new(),
+            volumes: Default::default(),
         }
     }
 

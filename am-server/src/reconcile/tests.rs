@@ -46,6 +46,8 @@ fn grant(driver: &str) -> NodeGrant {
         hardware_type: None,
         interfaces: Vec::new(),
         interfaces_ever: 0,
+        volumes: Vec::new(),
+        volumes_ever: 0,
         users: Vec::new(),
         preserve: None,
     }

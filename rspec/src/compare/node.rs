@@ -1,7 +1,7 @@
 //! Differences of nodes and their interfaces.
 
-use super::{InterfaceChange, NodeChange, extension_changes, pair, same_urn, settled};
-use crate::{GrantedInterface, GrantedNode, Interface, Node};
+use super::{InterfaceChange, NodeChange, VolumeChange, extension_changes, pair, same_urn, settled};
+use crate::{GrantedInterface, GrantedNode, Interface, Node, Volume};
 use std::collections::HashMap;
 
 /// The differences between a node as it is (what was last asked and what was granted for it) and what is asked now.
@@ -52,6 +52,7 @@ pub fn node_changes(current: &Node, granted: Option<&GrantedNode>, asked: &Node)
         changes.push(NodeChange::Relations { from: current.relations.clone(), to: asked.relations.clone() });
     }
     interfaces_changes(&mut changes, current, granted, asked);
+    volume_changes(&mut changes, current.readable_volumes(), asked.readable_volumes());
     changes.extend(extension_changes(&current.extensions, &asked.extensions).map(NodeChange::Extension));
     changes
 }
@@ -124,6 +125,29 @@ fn interfaces_changes(
             changes.push(NodeChange::InterfaceAdded(interface.clone()));
         }
     }
+}
+
+/// Volumes are known by their names: one that is given another name is another volume.
+fn volume_changes(changes: &mut Vec<NodeChange>, current: &[Volume], asked: &[Volume]) {
+    for now in current {
+        let Some(to) = asked.iter().find(|to| to.name == now.name) else {
+            changes.push(NodeChange::VolumeRemoved(now.clone()));
+            continue;
+        };
+        let mut differs = Vec::new();
+        if now.gigabytes != to.gigabytes {
+            differs.push(VolumeChange::Size { from: now.gigabytes, to: to.gigabytes });
+        }
+        if now.mountpoint != to.mountpoint {
+            differs
+                .push(VolumeChange::Mountpoint { from: now.mountpoint.clone(), to: to.mountpoint.clone() });
+        }
+        if !differs.is_empty() {
+            changes.push(NodeChange::VolumeChanged { name: now.name.clone(), changes: differs });
+        }
+    }
+    let is_new = |to: &&Volume| current.iter().all(|now| now.name != to.name);
+    changes.extend(asked.iter().filter(is_new).cloned().map(NodeChange::VolumeAdded));
 }
 
 fn interface_changes(

@@ -1,5 +1,6 @@
 //! Nodes and what stands in them.
 
+use super::volume::is_blockstore;
 use super::{Element, Reader, place_of, text};
 use crate::node::{
     DiskImage, Execute, Install, Interface, Ip, Node, Relation, RequestedLogin, Services, SliverType,
@@ -34,12 +35,22 @@ impl Reader<'_> {
             services: Services::default(),
             host: None,
             relations: Vec::new(),
+            volumes: Ok(Vec::new()),
             extensions: Vec::new(),
             position,
             source: self.source(element),
         };
         self.attributes(element, NODE, &mut node.extensions);
         for child in element.children() {
+            if is_blockstore(child) {
+                if let Ok(volumes) = &mut node.volumes {
+                    match self.volume(child, volumes, &mut node.extensions) {
+                        Ok(volume) => volumes.push(volume),
+                        Err(error) => node.volumes = Err(error),
+                    }
+                }
+                continue;
+            }
             let Some(child) = self.ours(element, child, &mut node.extensions)? else { continue };
             match child.tag_name().name() {
                 "sliver_type" => {

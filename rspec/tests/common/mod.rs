@@ -2,8 +2,8 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use rspec::{
-    GrantedInterface, GrantedLink, GrantedNode, Guarantee, Host, Limits, Link, Login, ManifestWriter, Node,
-    Request, User,
+    GrantedInterface, GrantedLink, GrantedNode, GrantedVolume, Guarantee, Host, Limits, Link, Login,
+    ManifestWriter, Node, Request, User,
 };
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,6 +60,15 @@ pub(crate) fn grant(node: &Node, provisioned: bool) -> GrantedNode {
             .collect(),
         logins: if provisioned { vec![login("alice"), login("bob")] } else { vec![] },
         users: if provisioned { vec![user("alice"), user("bob")] } else { vec![] },
+        volumes: node
+            .volumes
+            .iter()
+            .flatten()
+            .map(|volume| GrantedVolume {
+                name: volume.name.clone(),
+                device: provisioned.then(|| format!("/dev/disk-{}", volume.name)),
+            })
+            .collect(),
         host: provisioned.then(|| Host { name: "n.example.net".into(), ipv4: Some("192.0.2.1".into()) }),
         preserve: provisioned.then_some(Guarantee::PersistentState),
     }
@@ -138,7 +147,10 @@ pub(crate) fn write_schemas(folder: &Path) {
     for main in ["request.xsd", "manifest.xsd", "ad.xsd"] {
         let imports: String = rspec_schemas::ALL
             .iter()
-            .filter(|(file, ..)| *file == main || ["preserve.xsd", "opstate.xsd", "user.xsd"].contains(file))
+            .filter(|(file, ..)| {
+                let blockstore = if main == "ad.xsd" { "blockstore-ad.xsd" } else { "blockstore.xsd" };
+                *file == main || [blockstore, "preserve.xsd", "opstate.xsd", "user.xsd"].contains(file)
+            })
             .map(|(file, namespace, _)| {
                 format!("<xs:import namespace=\"{namespace}\" schemaLocation=\"{file}\"/>")
             })

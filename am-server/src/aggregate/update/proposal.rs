@@ -6,6 +6,7 @@ use crate::aggregate::grant::{Grant, LinkGrant, NodeGrant};
 use crate::aggregate::inventory::Inventory;
 use crate::aggregate::manifest::{InstanceDetail, granted_link, unreadable};
 use crate::aggregate::placement::{Kept, Placement};
+use crate::aggregate::volumes;
 use crate::aggregate::{Aggregate, by_name, refused};
 use crate::plan::{Built, Change, user_data};
 use rspec::compare::{LinkChange, link_changes, node_changes};
@@ -183,7 +184,7 @@ impl Aggregate {
             Some(_) => {
                 let from = built(&before, &has)?;
                 let to = if unchanged { from.clone() } else { built(node, &grant)? };
-                Some(self.guarantee(sliver, &from, &to))
+                Some(self.guarantee(sliver, &from, &to).min(volumes::guarantee(&has, &grant)))
             }
             None => None,
         };

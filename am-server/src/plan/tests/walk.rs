@@ -71,7 +71,8 @@ impl Cloud {
                 *none = Some(Sim {
                     id: self.next_id,
                     state: state.clone(),
-                    built: target.clone(),
+                    // Volumes are given to it afterwards.
+                    built: Built { volumes: Default::default(), ..target.clone() },
                     disk: self.next_id * 100,
                     session: self.next_id * 100,
                     booted_with: target.user_data.clone(),
@@ -102,6 +103,15 @@ impl Cloud {
                     }
                 }
             }
+            (Next::Modify { modify: Modify::Attach(number), .. }, Some(sim)) => {
+                assert!(!sim.built.volumes.contains(number), "attached twice");
+                sim.pay(costs.storage_volume);
+                sim.built.volumes.insert(*number);
+            }
+            (Next::Modify { modify: Modify::Detach(number), .. }, Some(sim)) => {
+                assert!(sim.built.volumes.remove(number), "detached twice");
+                sim.pay(costs.storage_volume);
+            }
             (Next::Modify { modify: Modify::Rebuild, .. }, Some(sim)) => {
                 sim.pay(costs.rebuild);
                 sim.built.image.clone_from(&target.image);
@@ -125,6 +135,10 @@ fn walk(cloud: &mut Cloud, from: &Built, mut wanted: Wanted<'_>, losses: &[bool]
         if let Some(sim) = cloud.sim.as_ref().filter(|sim| Some(sim.id) != noted_id) {
             (noted, noted_id) = (sim.built.clone(), Some(sim.id));
         }
+        // What volumes it has, the cloud is asked each time.
+        if let Some(sim) = &cloud.sim {
+            noted.volumes.clone_from(&sim.built.volumes);
+        }
         let shown = cloud.sim.as_ref().map(Sim::shown);
         wanted.restart &= cloud.sim.as_ref().is_some_and(|sim| sim.state == Running);
         let step = next(shown.as_ref(), &noted, &wanted, &cloud.capabilities, &cloud.machine);
@@ -141,6 +155,7 @@ fn walk(cloud: &mut Cloud, from: &Built, mut wanted: Wanted<'_>, losses: &[bool]
                     Modify::Resize => noted.profile.clone_from(&wanted.target.profile),
                     Modify::SetUserData => noted.user_data.clone_from(&wanted.target.user_data),
                     Modify::Rebuild => noted.image.clone_from(&wanted.target.image),
+                    Modify::Attach(_) | Modify::Detach(_) => {}
                     Modify::Replace => unreachable!("a replacement is destruction and creation"),
                 }
                 wanted.restart = (wanted.restart && !boots) || then_reboot;
@@ -183,19 +198,27 @@ fn machine() -> impl Strategy<Value = StateMachine> {
 
 fn abilities() -> impl Strategy<Value = Capabilities> {
     let verbs = proptest::sample::subsequence(super::EVERYTHING.to_vec(), 0..=3);
-    (verbs, disruption(), disruption(), disruption()).prop_map(|(verbs, resize, set_user_data, rebuild)| {
+    let costs = [disruption(), disruption(), disruption(), disruption()];
+    (verbs, costs).prop_map(|(verbs, [resize, set_user_data, rebuild, storage_volume])| {
         let operations = verbs.into_iter().map(|verb| Operation::new(Collection::Instances, verb));
         let mut all = Capabilities::new(operations, []);
         // No cloud takes a fresh disk without a boot.
         let rebuild = if rebuild == Disruption::MustBeStopped { rebuild } else { Disruption::Reboots };
-        all.costs = ChangeCosts { resize, set_user_data, rebuild, ..ChangeCosts::default() };
+        all.costs = ChangeCosts { resize, set_user_data, rebuild, storage_volume, ..ChangeCosts::default() };
         all
     })
 }
 
 fn any_built() -> impl Strategy<Value = Built> {
-    (0..2u8, 0..2u8, 0..2u8, 0..3u8).prop_map(|(realm, image, profile, data)| {
-        super::built(&format!("r{realm}"), &format!("i{image}"), &format!("p{profile}"), &format!("u{data}"))
+    let volumes = proptest::sample::subsequence(vec![0, 1, 2], 0..=3);
+    (0..2u8, 0..2u8, 0..2u8, 0..3u8, volumes).prop_map(|(realm, image, profile, data, volumes)| Built {
+        volumes: volumes.into_iter().collect(),
+        ..super::built(
+            &format!("r{realm}"),
+            &format!("i{image}"),
+            &format!("p{profile}"),
+            &format!("u{data}"),
+        )
     })
 }
 
@@ -235,6 +258,7 @@ proptest! {
         prop_assert_eq!(&after.state, &before.state);
         prop_assert_eq!((&after.built.realm, &after.built.image, &after.built.profile),
             (&target.realm, &target.image, &target.profile));
+        prop_assert_eq!(&after.built.volumes, &target.volumes);
         if accounts.is_none() {
             prop_assert_eq!(&after.built.user_data, &target.user_data);
         }
@@ -245,9 +269,9 @@ proptest! {
             prop_assert_eq!(after.session, before.session, "{:?}", cloud.steps);
         }
         if promised == Guarantee::NoDisruption {
-            let quiet = |step: &String| step.contains("SetUserData");
+            let quiet = |step: &String| ["SetUserData", "Attach", "Detach"].iter().any(|it| step.contains(it));
             prop_assert!(cloud.steps.iter().all(quiet), "{:?}", cloud.steps);
-            if accounts.is_none() {
+            if accounts.is_none() && from.volumes == asked.volumes {
                 prop_assert!(cloud.steps.is_empty(), "{:?}", cloud.steps);
             }
         }

@@ -1,0 +1,197 @@
+//! Volumes: made and attached, detached and destroyed, step by step with the instances they belong to.
+//!
+//! A volume is named after its sliver and its number, as an instance after its sliver: a creation whose answer was lost
+//! gives the same volume when it is asked for again. What there is, is asked of the cloud each time, so that nothing
+//! depends on having noted it; a sliver that never had a volume costs no question.
+
+use super::Reconciler;
+use super::node::Job;
+use crate::aggregate::grant::NodeGrant;
+use crate::aggregate::manifest::AttachedVolume;
+use crate::cloud::Cloud;
+use drivers::{Collection, CreateVolume, DriverError, Instance as Machine, Operation, Verb, Volume};
+use std::collections::{BTreeMap, BTreeSet};
+use tracing::{info, warn};
+use urn::Urn;
+
+/// The volumes that a cloud has of one sliver, by number.
+pub(super) type Volumes = BTreeMap<u32, Volume>;
+
+/// What stands between a sliver's token and a volume's number.
+const MARK: &str = "-v";
+
+/// An operation on volumes.
+pub(super) const fn storage(verb: Verb) -> Operation {
+    Operation::new(Collection::StorageVolumes, verb)
+}
+
+/// The sliver's token and the number in a volume's name.
+pub(super) fn read_name(name: &str) -> Option<(&str, u32)> {
+    let (token, number) = name.rsplit_once(MARK)?;
+    let is_ours = number == "0" || !number.starts_with(['0', '+']);
+    number.parse().ok().filter(|_| is_ours).map(|number| (token, number))
+}
+
+/// Those that are attached to this instance.
+pub(super) fn attached<'a>(
+    volumes: &'a Volumes,
+    machine: &'a Machine,
+) -> impl Iterator<Item = (u32, &'a Volume)> {
+    let here = |it: &&Volume| it.instance_id.as_ref() == Some(&machine.id);
+    volumes.iter().filter(move |(_, it)| here(it)).map(|(number, it)| (*number, it))
+}
+
+/// What is noted of the volumes of an instance.
+pub(super) fn noted(volumes: &Volumes, machine: &Machine) -> Vec<AttachedVolume> {
+    attached(volumes, machine)
+        .map(|(number, it)| AttachedVolume { number, device: it.device.clone() })
+        .collect()
+}
+
+/// The numbers that a plan begins with: those attached here, and those that are there and not wanted. One that is
+/// wanted, but attached nowhere or elsewhere, has yet to be given to the instance.
+pub(super) fn present(volumes: &Volumes, machine: &Machine, wanted: &BTreeSet<u32>) -> BTreeSet<u32> {
+    let unwanted = volumes.keys().filter(|number| !wanted.contains(number)).copied();
+    attached(volumes, machine).map(|(number, _)| number).chain(unwanted).collect()
+}
+
+impl Reconciler {
+    /// The volumes that a cloud has of a sliver with this grant.
+    pub(super) async fn volumes_of(
+        &self,
+        sliver: &Urn,
+        grant: &NodeGrant,
+        cloud: &Cloud,
+    ) -> Option<Result<Volumes, DriverError>> {
+        if grant.volumes_ever == 0 {
+            return Some(Ok(Volumes::new()));
+        }
+        if !cloud.driver.capabilities().gives_volumes() {
+            let operation = storage(Verb::Attach);
+            let needed = grant.driver == cloud.name && !grant.volumes.is_empty();
+            return Some(if needed {
+                Err(DriverError::Unsupported { operation })
+            } else {
+                Ok(Volumes::new())
+            });
+        }
+        let token = self.token(sliver);
+        let listed =
+            cloud.ask(storage(Verb::Index), |driver| async move { driver.storage_volumes().await }).await?;
+        Some(listed.map(|all| {
+            all.into_iter()
+                .filter_map(|volume| {
+                    let (of, number) = read_name(volume.name.as_deref()?)?;
+                    (of == token).then_some((number, volume))
+                })
+                .collect()
+        }))
+    }
+
+    /// Gives the instance the volume of this number, which is made if it is not there.
+    pub(super) async fn attach(
+        &self,
+        job: &Job<'_>,
+        machine: &Machine,
+        volumes: &Volumes,
+        number: u32,
+    ) -> Option<Result<Volume, DriverError>> {
+        let Some(wanted) = job.grant.volumes.iter().find(|it| it.number == number) else {
+            let why = format!("volume {number} is not of this node");
+            return Some(Err(DriverError::invalid("volume", why)));
+        };
+        let volume = match volumes.get(&number) {
+            Some(volume) => volume.clone(),
+            None => {
+                let request = CreateVolume {
+                    name: Some(format!("{}{MARK}{number}", self.token(&job.sliver.urn))),
+                    capacity: Some(u64::from(wanted.gigabytes)),
+                    realm_id: Some(machine.realm_id.clone()),
+                    ..CreateVolume::default()
+                };
+                info!(sliver = %job.sliver.urn, driver = job.cloud.name, name = request.name, "creating a volume");
+                let made = job
+                    .cloud
+                    .ask(storage(Verb::Create), |driver| async move {
+                        driver.create_storage_volume(&request).await
+                    })
+                    .await?;
+                match made {
+                    Ok(volume) => volume,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        };
+        let id = volume.id.as_str();
+        if volume.instance_id.as_ref().is_some_and(|holder| *holder != machine.id) {
+            // Of an instance that was replaced, and that the cloud has not let go of it.
+            if let Err(error) = job
+                .cloud
+                .ask(storage(Verb::Detach), |driver| async move { driver.detach_storage_volume(id).await })
+                .await?
+            {
+                return Some(Err(error));
+            }
+        }
+        let (holder, device) = (machine.id.as_str(), wanted.device.as_str());
+        let attached = job
+            .cloud
+            .ask(storage(Verb::Attach), |driver| async move {
+                driver.attach_storage_volume(id, holder, Some(device)).await
+            })
+            .await?;
+        if let Ok(Volume { device: Some(found), .. }) = &attached
+            && found != device
+        {
+            warn!(sliver = %job.sliver.urn, driver = job.cloud.name, volume = id, device, found, "attached as another device than asked for");
+        }
+        Some(attached)
+    }
+
+    /// Takes a volume away and destroys it, with all that it holds. One that is not there any more is gone.
+    pub(super) async fn discard(&self, cloud: &Cloud, volume: &Volume) -> Option<Result<(), DriverError>> {
+        let gone = |error: &DriverError| matches!(error, DriverError::NotFound { .. });
+        let id = volume.id.as_str();
+        if volume.instance_id.is_some() {
+            match cloud
+                .ask(storage(Verb::Detach), |driver| async move { driver.detach_storage_volume(id).await })
+                .await?
+            {
+                Err(error) if !gone(&error) => return Some(Err(error)),
+                _ => {}
+            }
+        }
+        info!(driver = cloud.name, volume = id, name = volume.name, "destroying a volume");
+        let destroyed = cloud
+            .ask(storage(Verb::Destroy), |driver| async move { driver.destroy_storage_volume(id).await })
+            .await?;
+        Some(destroyed.or_else(|error| if gone(&error) { Ok(()) } else { Err(error) }))
+    }
+
+    /// Destroys what volumes a cloud has of a sliver that is gone; whether none is left.
+    pub(super) async fn clear_volumes(&self, sliver: &Urn, grant: &NodeGrant, cloud: &Cloud) -> bool {
+        if grant.volumes_ever == 0 || !cloud.driver.capabilities().gives_volumes() {
+            return true;
+        }
+        let Some(Ok(volumes)) = self.volumes_of(sliver, grant, cloud).await else { return false };
+        let mut all = true;
+        for volume in volumes.values() {
+            all &= matches!(self.discard(cloud, volume).await, Some(Ok(())));
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_volumes_are_read_as_they_are_written() {
+        assert_eq!(read_name("am01234567-5b88-v0"), Some(("am01234567-5b88", 0)));
+        assert_eq!(read_name("am01234567-5b88-v12"), Some(("am01234567-5b88", 12)));
+        for other in ["am01234567-5b88", "am01234567-5b88-v", "x-v01", "x-v+1", "x-v-1", "x-v1a", "v1"] {
+            assert_eq!(read_name(other), None, "{other}");
+        }
+    }
+}
