@@ -12,8 +12,8 @@ use drivers::conformance::{Patience, check};
 use drivers::deltacloud::{ConnectError, DeltacloudConfig, DeltacloudDriver};
 use drivers::mock::{Fault, FaultConfig, MockConfig, MockDriver, RandomFault};
 use drivers::{
-    Collection, ComputeDriver, CreateInstance, DriverError, ManualClock, Operation, PutBlob, Secret, Verb,
-    collect_blob, stream_of,
+    Collection, ComputeDriver, CreateInstance, DriverError, ManualClock, Operation, PutBlob, RunCommand,
+    Secret, Verb, collect_blob, stream_of,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
@@ -88,6 +88,40 @@ async fn what_the_cloud_has_is_what_the_client_sees() {
     assert!(client.capabilities().unique_names);
     assert!(!client.capabilities().has(Collection::Firewalls));
     assert_eq!(client.capabilities().user_data_limit, driver.capabilities().user_data_limit);
+}
+
+#[tokio::test]
+async fn a_command_and_what_is_measured_come_through() {
+    let (driver, _clock) = mock(MockConfig::deltacloud());
+    let (address, _stop) = serve(Arc::new(driver.clone())).await;
+    let client = DeltacloudDriver::connect(config(address)).await.unwrap();
+    let command = RunCommand {
+        command: "echo '<&>' | wc".into(),
+        private_key: Some(Secret::new("no key of any lock")),
+        password: None,
+        ip: None,
+        port: Some(2222),
+    };
+    let told = client.run_on_instance("inst1", &command).await.unwrap();
+    assert_eq!(told.public_address, "img1.inst1.public.com");
+    assert_eq!(told.command, command.command);
+    assert!(told.output.contains(&command.command), "{told:?}");
+    let operation = Operation::new(Collection::Instances, Verb::Run);
+    let noted = driver.calls(0).await.unwrap();
+    assert!(noted.iter().any(|call| call.operation == operation && call.subject == "inst1"));
+
+    let gone = client.run_on_instance("nothing", &command).await.unwrap_err();
+    assert_eq!(gone, DriverError::not_found(Collection::Instances, "nothing"));
+    driver.stop_instance("inst1").await.unwrap();
+    let refused = client.run_on_instance("inst1", &command).await.unwrap_err();
+    assert!(matches!(refused, DriverError::WrongState { verb: Verb::Run, .. }), "{refused}");
+
+    let measured = client.metric("inst2").await.unwrap();
+    assert_eq!(measured, driver.metric("inst2").await.unwrap());
+    assert!(measured.series.iter().all(|(_, samples)| samples.len() == 6));
+    assert_eq!(client.metrics().await.unwrap(), driver.metrics().await.unwrap());
+    let lacking = client.load_balancers().await.unwrap_err();
+    assert!(matches!(lacking, DriverError::Unsupported { .. }), "{lacking}");
 }
 
 #[tokio::test]

@@ -46,6 +46,10 @@ named! {
         Subnets = "subnets",
         /// What ties instances to subnets.
         NetworkInterfaces = "network_interfaces",
+        /// Addresses in front of several instances.
+        LoadBalancers = "load_balancers",
+        /// What is measured of instances.
+        Metrics = "metrics",
     }
 }
 
@@ -66,6 +70,8 @@ named! {
         Stop = "stop",
         /// Reboot an instance.
         Reboot = "reboot",
+        /// Run a command on an instance.
+        Run = "run",
         /// Change an instance's hardware profile. Beyond Deltacloud.
         Resize = "resize",
         /// Change an instance's user data. Beyond Deltacloud.
@@ -84,6 +90,10 @@ named! {
         AddRule = "add_rule",
         /// Remove a rule from a firewall.
         RemoveRule = "remove_rule",
+        /// Put an instance behind a load balancer.
+        Register = "register",
+        /// Take an instance from behind a load balancer.
+        Unregister = "unregister",
         /// Write a blob.
         Put = "put",
         /// Read a blob's content.
@@ -105,7 +115,7 @@ impl Verb {
 fn verbs(collection: Collection) -> &'static [Verb] {
     use Verb::*;
     match collection {
-        Collection::Realms | Collection::HardwareProfiles => &[Index, Show],
+        Collection::Realms | Collection::HardwareProfiles | Collection::Metrics => &[Index, Show],
         Collection::InstanceStates => &[Index],
         Collection::Images
         | Collection::Keys
@@ -115,11 +125,12 @@ fn verbs(collection: Collection) -> &'static [Verb] {
         | Collection::Subnets
         | Collection::NetworkInterfaces => &[Index, Show, Create, Destroy],
         Collection::Instances => {
-            &[Index, Show, Create, Start, Stop, Reboot, Destroy, Resize, SetUserData, Rebuild]
+            &[Index, Show, Create, Start, Stop, Reboot, Run, Destroy, Resize, SetUserData, Rebuild]
         }
         Collection::Firewalls => &[Index, Show, Create, Destroy, AddRule, RemoveRule],
         Collection::Addresses => &[Index, Show, Create, Destroy, Associate, Disassociate],
         Collection::StorageVolumes => &[Index, Show, Create, Destroy, Attach, Detach],
+        Collection::LoadBalancers => &[Index, Show, Create, Destroy, Register, Unregister],
         Collection::Blobs => &[Show, Put, Content, SetMetadata, Destroy],
     }
 }

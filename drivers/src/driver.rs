@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::error::DriverError;
 use crate::model::{
-    Address, Blob, BlobStream, Bucket, CreateBucket, CreateFirewall, CreateImage, CreateInstance, CreateKey,
-    CreateNetwork, CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, Firewall,
-    FirewallRule, HardwareProfile, Image, Instance, Key, Network, NetworkInterface, NewRule, ProfileChoice,
-    PutBlob, Realm, Snapshot, Subnet, Volume,
+    Address, Blob, BlobStream, Bucket, CommandOutput, CreateBucket, CreateFirewall, CreateImage,
+    CreateInstance, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface, CreateSnapshot,
+    CreateSubnet, CreateVolume, Firewall, FirewallRule, HardwareProfile, Image, Instance, Key, LoadBalancer,
+    Metric, Network, NetworkInterface, NewRule, ProfileChoice, PutBlob, Realm, RunCommand, Snapshot, Subnet,
+    Volume,
 };
 use crate::states::StateMachine;
 
@@ -124,6 +125,12 @@ pub trait ComputeDriver: Send + Sync {
     /// Reboots a running instance; its disk is kept.
     async fn reboot_instance(&self, _id: &str) -> Answer<Instance> {
         unsupported(Collection::Instances, Verb::Reboot)
+    }
+
+    /// Runs a command on an instance, logged in as its default user. Not protected by a token: what was asked for
+    /// may have been run when no answer came.
+    async fn run_on_instance(&self, _id: &str, _command: &RunCommand) -> Answer<CommandOutput> {
+        unsupported(Collection::Instances, Verb::Run)
     }
 
     /// Ends an instance. What was attached to it is free again, its name and place too once it is gone.
@@ -397,5 +404,45 @@ pub trait ComputeDriver: Send + Sync {
     /// Unties an instance from a subnet: detaches and removes an interface.
     async fn destroy_network_interface(&self, _id: &str) -> Answer<()> {
         unsupported(Collection::NetworkInterfaces, Verb::Destroy)
+    }
+
+    /// All load balancers.
+    async fn load_balancers(&self) -> Answer<Vec<LoadBalancer>> {
+        unsupported(Collection::LoadBalancers, Verb::Index)
+    }
+
+    /// One load balancer.
+    async fn load_balancer(&self, id: &str) -> Answer<LoadBalancer> {
+        pick(self.load_balancers().await?, Collection::LoadBalancers, id, |b| &b.id)
+    }
+
+    /// Makes a load balancer with nothing behind it.
+    async fn create_load_balancer(&self, _request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
+        unsupported(Collection::LoadBalancers, Verb::Create)
+    }
+
+    /// Puts an instance behind a load balancer; one that is there already stays.
+    async fn register_instance(&self, _id: &str, _instance_id: &str) -> Answer<LoadBalancer> {
+        unsupported(Collection::LoadBalancers, Verb::Register)
+    }
+
+    /// Takes an instance from behind a load balancer; one that is not there changes nothing.
+    async fn unregister_instance(&self, _id: &str, _instance_id: &str) -> Answer<LoadBalancer> {
+        unsupported(Collection::LoadBalancers, Verb::Unregister)
+    }
+
+    /// Removes a load balancer. What stood behind it goes on.
+    async fn destroy_load_balancer(&self, _id: &str) -> Answer<()> {
+        unsupported(Collection::LoadBalancers, Verb::Destroy)
+    }
+
+    /// What is measured of all instances, without samples.
+    async fn metrics(&self) -> Answer<Vec<Metric>> {
+        unsupported(Collection::Metrics, Verb::Index)
+    }
+
+    /// What is measured of the instance of this identity.
+    async fn metric(&self, _id: &str) -> Answer<Metric> {
+        unsupported(Collection::Metrics, Verb::Show)
     }
 }

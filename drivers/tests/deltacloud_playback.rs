@@ -224,10 +224,14 @@ async fn a_server_that_speaks_json_alone_is_understood() {
 }
 
 /// The recorded answers to requests that only read, with the first that was given to each.
-fn recordings(kind: &str) -> Option<Player> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/wire/deltacloud");
-    let mut files: Vec<_> = std::fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
+fn recordings(kind: &str, folders: &[&str]) -> Option<Player> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/wire").join(folder);
+        let mut found: Vec<_> = std::fs::read_dir(folder).ok()?.map(|entry| entry.unwrap().path()).collect();
+        found.sort();
+        files.extend(found);
+    }
     let player = Player::default();
     for file in files.iter().filter(|file| file.extension().is_some_and(|e| e == "http")) {
         let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).replace('\r', "");
@@ -251,7 +255,7 @@ fn recordings(kind: &str) -> Option<Player> {
 #[tokio::test]
 async fn what_was_recorded_from_a_real_server_is_understood_in_both_languages() {
     for kind in ["xml", "json"] {
-        let Some(player) = recordings(kind) else { return };
+        let Some(player) = recordings(kind, &["deltacloud"]) else { return };
         let driver = DeltacloudDriver::connect(player.play().await).await.unwrap();
         assert_eq!(
             driver.realms().await.unwrap().iter().map(|r| r.id.as_str()).collect::<Vec<_>>(),
@@ -283,9 +287,41 @@ async fn what_was_recorded_from_a_real_server_is_understood_in_both_languages() 
         assert_eq!(driver.network_interfaces().await.unwrap()[0].subnet_id, "subnet1");
         let blob = driver.blob("bk1", "b1").await.unwrap();
         assert_eq!((blob.content_length, blob.user_metadata["author"].as_str()), (10, "me"));
+        let metrics = driver.metrics().await.unwrap();
+        assert_eq!(
+            (metrics[0].entity.as_str(), metrics[0].series.len()),
+            ("Mock Instance With Profile Change", 9)
+        );
+        // The real server answers with its first instance, whichever is asked for.
+        let other = driver.metric("inst1").await.unwrap_err();
+        assert_eq!(other, DriverError::not_found(Collection::Metrics, "inst1"));
         let gone = driver.instance("nope").await.unwrap_err();
         assert_eq!(gone, DriverError::not_found(Collection::Instances, "nope"));
         let lacking = driver.firewalls().await.unwrap_err();
         assert!(matches!(lacking, DriverError::Unsupported { .. }), "{lacking}");
+    }
+}
+
+#[tokio::test]
+async fn recorded_load_balancers_and_firewalls_are_understood_in_both_languages() {
+    for kind in ["xml", "json"] {
+        let Some(player) = recordings(kind, &["deltacloud-extra", "deltacloud"]) else { return };
+        let driver = DeltacloudDriver::connect(player.play().await).await.unwrap();
+        assert!(driver.capabilities().supports(Collection::LoadBalancers, Verb::Register));
+        let balancer = driver.load_balancers().await.unwrap().remove(0);
+        assert_eq!(
+            (balancer.id.as_str(), balancer.instances.as_slice()),
+            ("lbxml", &["inst1".to_owned()][..])
+        );
+        assert_eq!(balancer.public_addresses, ["lb.mock.example"]);
+        let listener = &balancer.listeners[0];
+        let told = (listener.protocol.as_str(), listener.balancer_port, listener.instance_port);
+        assert_eq!(told, ("SCTP", 80, 8080));
+        // In JSON the real server has a word of Ruby where the realm should be.
+        assert_eq!(balancer.realm_id.as_deref(), (kind == "xml").then_some("us"));
+        assert_eq!(balancer.created.unwrap().to_rfc3339(), "2026-11-21T19:41:43+00:00");
+        assert!(driver.firewalls().await.unwrap().is_empty(), "as was recorded first");
+        let firewall = driver.firewall("fwxml").await.unwrap();
+        assert_eq!(firewall.rules[0].allow.protocol, "tcp");
     }
 }

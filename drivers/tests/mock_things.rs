@@ -8,9 +8,9 @@ use chrono::TimeDelta;
 use common::{in_memory, request};
 use drivers::mock::{Fault, MockConfig, MockDriver};
 use drivers::{
-    Collection, ComputeDriver, CreateBucket, CreateFirewall, CreateImage, CreateInstance, CreateNetwork,
-    CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Operation, PutBlob,
-    Verb, collect_blob, stream_of,
+    Collection, ComputeDriver, CreateBucket, CreateFirewall, CreateImage, CreateInstance, CreateLoadBalancer,
+    CreateNetwork, CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Feature,
+    Listener, Operation, PutBlob, Verb, collect_blob, stream_of,
 };
 
 /// Content that breaks off: some bytes, then an error.
@@ -29,6 +29,60 @@ impl futures_core::Stream for BreaksOff {
             _ => Err(DriverError::Unavailable { why: "the line broke".into(), retry_after: None }),
         }))
     }
+}
+
+#[tokio::test]
+async fn a_feature_is_declared_only_where_its_collection_is() {
+    let (driver, _) = in_memory(MockConfig::deltacloud());
+    assert!(!driver.capabilities().has_feature(Feature::Firewalls));
+    assert!(driver.capabilities().has_feature(Feature::AuthenticationKey));
+    let (driver, _) = in_memory(MockConfig::default());
+    assert!(driver.capabilities().has_feature(Feature::Firewalls));
+}
+
+#[tokio::test]
+async fn a_load_balancer_stands_in_its_realm_and_listens_for_what_there_is() {
+    let (driver, clock) = in_memory(MockConfig::default());
+    let listener =
+        |protocol: &str| Listener { protocol: protocol.into(), balancer_port: 80, instance_port: 8080 };
+    let wanted = |realm: &str, protocol: &str| CreateLoadBalancer {
+        name: "front".into(),
+        realm_id: realm.into(),
+        listener: listener(protocol),
+    };
+    for (request, parameter) in
+        [(wanted("nowhere", "HTTP"), "realm_id"), (wanted("host-1", "SCTP"), "listener_protocol")]
+    {
+        let refused = driver.create_load_balancer(&request).await.unwrap_err();
+        assert!(matches!(&refused, DriverError::Invalid { parameter: p, .. } if p == parameter), "{refused}");
+    }
+    let made = driver.create_load_balancer(&wanted("host-1", "HTTP")).await.unwrap();
+    let elsewhere = CreateInstance { realm_id: Some("host-2".into()), ..request("a") };
+    let instance = driver.create_instance(&elsewhere).await.unwrap();
+    clock.advance(TimeDelta::seconds(5));
+    let refused = driver.register_instance(&made.id, &instance.id).await.unwrap_err();
+    assert!(matches!(refused, DriverError::Conflict { .. }), "{refused}");
+    let again = driver.create_load_balancer(&wanted("host-1", "TCP")).await.unwrap_err();
+    assert!(matches!(again, DriverError::Conflict { .. }), "{again}");
+}
+
+#[tokio::test]
+async fn what_is_measured_depends_on_the_time_alone() {
+    let (driver, clock) = in_memory(MockConfig::deltacloud());
+    let first = driver.metric("inst1").await.unwrap();
+    assert_eq!(first, driver.metric("inst1").await.unwrap());
+    clock.advance(TimeDelta::seconds(1));
+    let later = driver.metric("inst1").await.unwrap();
+    for ((measure, before), (_, now)) in first.series.iter().zip(&later.series) {
+        assert_eq!(before[..5], now[1..], "{measure}: a second has been added at the front");
+        assert!(now.iter().all(|s| s.minimum < s.maximum && (s.minimum..=s.maximum).contains(&s.average)));
+    }
+    driver.stop_instance("inst1").await.unwrap();
+    let stopped = driver.metric("inst1").await.unwrap();
+    assert!(
+        stopped.series.iter().all(|(_, samples)| samples.is_empty()),
+        "nothing runs, nothing is measured"
+    );
 }
 
 #[tokio::test]

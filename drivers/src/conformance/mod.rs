@@ -80,6 +80,7 @@ pub async fn check(driver: &dyn ComputeDriver, patience: &dyn Patience, prefix: 
     run.keys_and_firewalls().await?;
     run.addresses_and_volumes().await?;
     run.networks().await?;
+    run.balancers_and_metrics().await?;
     run.blobs().await
 }
 
@@ -174,6 +175,8 @@ impl Run<'_> {
             (Collection::Networks, driver.networks().await.err()),
             (Collection::Subnets, driver.subnets().await.err()),
             (Collection::NetworkInterfaces, driver.network_interfaces().await.err()),
+            (Collection::LoadBalancers, driver.load_balancers().await.err()),
+            (Collection::Metrics, driver.metrics().await.err()),
         ];
         for (collection, error) in answers {
             let operation = Operation::new(collection, Verb::Index);

@@ -6,8 +6,8 @@ use super::{Breach, Run, must, must_be_missing};
 use crate::capability::{Collection, Disruption, Verb};
 use crate::error::DriverError;
 use crate::model::{
-    CreateBucket, CreateFirewall, CreateKey, CreateNetwork, CreateNetworkInterface, CreateSubnet,
-    CreateVolume, NewRule, PutBlob, RuleSource, collect_blob, stream_of,
+    CreateBucket, CreateFirewall, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface,
+    CreateSubnet, CreateVolume, Listener, NewRule, PutBlob, RuleSource, collect_blob, stream_of,
 };
 use crate::states::InstanceState;
 
@@ -184,5 +184,51 @@ impl Run<'_> {
         must("destroying the blob", self.driver.destroy_blob(&bucket.id, "blob").await)?;
         must_be_missing("a destroyed blob", Collection::Blobs, self.driver.blob(&bucket.id, "blob").await)?;
         must("destroying the bucket", self.driver.destroy_bucket(&bucket.id).await)
+    }
+
+    pub(super) async fn balancers_and_metrics(&self) -> Result<(), Breach> {
+        let (_, instance) = self.create("balanced").await?;
+        let instance = self.bring_alive(&instance.id, &InstanceState::Running).await?;
+        if self.has(Collection::Metrics, Verb::Show) {
+            let metric = must("what is measured", self.driver.metric(&instance.id).await)?;
+            ensure!(metric.id == instance.id, "the metric of {} is that of {}", instance.id, metric.id);
+            let listed = must("listing what is measured", self.driver.metrics().await)?;
+            ensure!(listed.iter().any(|m| m.id == instance.id), "a listing of metrics lacks the instance");
+            let none = self.driver.metric(&self.name("nothing")).await;
+            must_be_missing("an unknown metric", Collection::Metrics, none)?;
+        }
+        let mut made = None;
+        if self.has(Collection::LoadBalancers, Verb::Create) {
+            let listener = Listener { protocol: "HTTP".into(), balancer_port: 80, instance_port: 8080 };
+            let request = CreateLoadBalancer {
+                name: self.name("balancer"),
+                realm_id: instance.realm_id.clone(),
+                listener: listener.clone(),
+            };
+            let balancer = must("a load balancer", self.driver.create_load_balancer(&request).await)?;
+            ensure!(balancer.listeners == [listener], "it listens for {:?}", balancer.listeners);
+            let id = balancer.id.as_str();
+            for _ in 0..2 {
+                let now = must("registering", self.driver.register_instance(id, &instance.id).await)?;
+                ensure!(now.instances == [instance.id.clone()], "behind it are {:?}", now.instances);
+            }
+            let again = must("asking for it again", self.driver.create_load_balancer(&request).await)?;
+            ensure!(again.id == balancer.id, "the same request made two load balancers");
+            for _ in 0..2 {
+                let now = must("unregistering", self.driver.unregister_instance(id, &instance.id).await)?;
+                ensure!(now.instances.is_empty(), "behind it are still {:?}", now.instances);
+            }
+            must("registering", self.driver.register_instance(id, &instance.id).await)?;
+            made = Some(balancer.id);
+        }
+        self.end(&instance.id).await?;
+        if let Some(id) = made {
+            let now = must("the load balancer", self.driver.load_balancer(&id).await)?;
+            ensure!(now.instances.is_empty(), "an instance that is gone stands behind a load balancer");
+            must("destroying it", self.driver.destroy_load_balancer(&id).await)?;
+            let gone = self.driver.load_balancer(&id).await;
+            must_be_missing("a destroyed load balancer", Collection::LoadBalancers, gone)?;
+        }
+        Ok(())
     }
 }

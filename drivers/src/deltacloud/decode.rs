@@ -7,9 +7,10 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use super::token::token;
 use super::wire::Node;
 use crate::model::{
-    Address, AddressKind, Blob, Bucket, Firewall, FirewallRule, HardwareProfile, Image, Instance,
-    InstanceAddress, Key, KeyKind, Network, NetworkInterface, NetworkState, NewRule, ProfileChoice, Property,
-    PropertyValue, Realm, RealmState, RuleSource, Secret, Snapshot, Subnet, Volume, VolumeState,
+    Address, AddressKind, Blob, Bucket, CommandOutput, Firewall, FirewallRule, HardwareProfile, Image,
+    Instance, InstanceAddress, Key, KeyKind, Listener, LoadBalancer, Measure, Metric, Network,
+    NetworkInterface, NetworkState, NewRule, ProfileChoice, Property, PropertyValue, Realm, RealmState,
+    RuleSource, Sample, Secret, Snapshot, Subnet, Volume, VolumeState,
 };
 use crate::states::{InstanceAction, InstanceState, StateMachine};
 
@@ -373,6 +374,66 @@ pub(super) fn firewall(node: &Node) -> Option<Firewall> {
     })
 }
 
+pub(super) fn load_balancer(node: &Node) -> Option<LoadBalancer> {
+    let port = |node: &Node, name| node.text(&[name]).and_then(|text| text.parse().ok());
+    let listener = |node: &Node| {
+        Some(Listener {
+            protocol: node.text(&["protocol"])?.to_owned(),
+            balancer_port: port(node, "load_balancer_port")?,
+            instance_port: port(node, "instance_port")?,
+        })
+    };
+    // In JSON there is a list of realms, in which the real server has nothing that could be read.
+    let realm = node.reference("realm").or_else(|| node.list("realms").find_map(Node::id));
+    Some(LoadBalancer {
+        id: node.id()?,
+        realm_id: realm,
+        created: node.text(&["created_at"]).and_then(time),
+        public_addresses: node
+            .list("public_addresses")
+            .filter_map(|address| address.own_text().or_else(|| address.text(&["address"])))
+            .map(str::to_owned)
+            .collect(),
+        listeners: node.list("listeners").filter_map(listener).collect(),
+        instances: node.list("instances").filter_map(Node::id).collect(),
+    })
+}
+
+fn sample(node: &Node) -> Option<Sample> {
+    // In XML each value is an element of its own with its name beside it.
+    let value = |name: &str| {
+        let of_xml = node.fields().find(|f| f.name == "property" && f.text(&["name"]) == Some(name));
+        of_xml.and_then(|property| property.text(&["value"])).or_else(|| node.text(&[name]))
+    };
+    let number = |name: &str| value(name)?.parse::<f64>().ok().filter(|number| number.is_finite());
+    Some(Sample {
+        minimum: number("minimum")?,
+        maximum: number("maximum")?,
+        average: number("average")?,
+        at: DateTime::from_timestamp(value("timestamp")?.parse().ok()?, 0)?,
+        unit: value("unit").unwrap_or_default().to_owned(),
+    })
+}
+
+pub(super) fn metric(node: &Node) -> Option<Metric> {
+    let known = |name: &str| Measure::ALL.iter().copied().find(|measure| measure.as_str() == name);
+    let series = node.list("properties").filter_map(|shown| {
+        // In JSON a property says what it is called, in XML it is called so.
+        let measure = known(shown.text(&["name"]).unwrap_or(&shown.name))?;
+        let of_xml = shown.fields().filter(|field| field.name == "sample");
+        Some((measure, of_xml.chain(shown.list("values")).filter_map(sample).collect()))
+    });
+    Some(Metric { id: node.id()?, entity: node.words(&["entity"]), series: series.collect() })
+}
+
+pub(super) fn command_output(node: &Node) -> Option<CommandOutput> {
+    Some(CommandOutput {
+        public_address: node.words(&["public_address"]),
+        command: node.words(&["command"]),
+        output: node.words(&["output"]),
+    })
+}
+
 /// The machine of states, from the document that describes it.
 pub(super) fn states(root: &Node) -> StateMachine {
     let ways =
@@ -418,6 +479,40 @@ mod tests {
         );
         let volume = volume(&node.unwrap()).unwrap();
         assert_eq!((volume.capacity, volume.instance_id, volume.state), (1, None, VolumeState::Available));
+    }
+
+    #[test]
+    fn what_is_measured_reads_the_same_in_both_languages() {
+        let xml = "<metric id='i1'><entity>n</entity><properties><cpuUtilization><sample>\
+             <property name='minimum' value='0.1'/><property name='maximum' value='0.5'/>\
+             <property name='average' value='0.3'/><property name='timestamp' value='1795290165'/>\
+             <property name='unit' value='Percent'/></sample></cpuUtilization><nicInputByte></nicInputByte>\
+             <unheardOf></unheardOf></properties></metric>";
+        let json = r#"{"metric":{"id":"i1","entity":"n","properties":[{"name":"cpuUtilization","values":[
+             {"minimum":0.1,"maximum":0.5,"average":0.3,"timestamp":1795290165,"unit":"Percent"}]},
+             {"name":"nicInputByte","values":null},{"name":"unheardOf","values":null}]}}"#;
+        let of_xml = metric(&Node::read("application/xml", xml).unwrap()).unwrap();
+        let of_json = metric(&Node::read("application/json", json).unwrap()).unwrap();
+        assert_eq!(of_xml, of_json);
+        let (measure, samples) = &of_xml.series[0];
+        assert_eq!((*measure, samples.len(), of_xml.series.len()), (Measure::CpuUtilization, 1, 2));
+        assert_eq!((samples[0].at.timestamp(), samples[0].unit.as_str()), (1_795_290_165, "Percent"));
+    }
+
+    #[test]
+    fn a_load_balancer_is_read_from_both_languages() {
+        let xml = "<load_balancer id='lb'><public_addresses><address>lb.example</address></public_addresses>\
+             <created_at>2026-11-21 19:41:43 +0000</created_at><realm id='us'/><listeners>\
+             <listener protocol='HTTP'><load_balancer_port>80</load_balancer_port>\
+             <instance_port>8080</instance_port></listener></listeners><instances><instance id='i1'/></instances>\
+             </load_balancer>";
+        let json = r#"{"load_balancer":{"id":"lb","realms":[{"id":"us"}],"listeners":[{"id":null,"protocol":"HTTP",
+             "load_balancer_port":"80","instance_port":"8080"}],"instances":[{"id":"i1"}],
+             "public_addresses":["lb.example"],"created_at":"2026-11-21 19:41:43 +0000"}}"#;
+        let of_xml = load_balancer(&Node::read("application/xml", xml).unwrap()).unwrap();
+        assert_eq!(load_balancer(&Node::read("application/json", json).unwrap()), Some(of_xml.clone()));
+        assert_eq!((of_xml.listeners[0].instance_port, of_xml.instances[0].as_str()), (8080, "i1"));
+        assert_eq!(of_xml.realm_id.as_deref(), Some("us"));
     }
 
     #[test]

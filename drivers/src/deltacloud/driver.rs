@@ -12,10 +12,11 @@ use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
-    Address, Blob, BlobStream, Bucket, CreateBucket, CreateFirewall, CreateImage, CreateInstance, CreateKey,
-    CreateNetwork, CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, Firewall,
-    FirewallRule, HardwareProfile, Image, Instance, Key, Network, NetworkInterface, NewRule, PutBlob, Realm,
-    RuleSource, Snapshot, Subnet, Volume,
+    Address, Blob, BlobStream, Bucket, CommandOutput, CreateBucket, CreateFirewall, CreateImage,
+    CreateInstance, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface, CreateSnapshot,
+    CreateSubnet, CreateVolume, Firewall, FirewallRule, HardwareProfile, Image, Instance, Key, LoadBalancer,
+    Metric, Network, NetworkInterface, NewRule, PutBlob, Realm, RuleSource, RunCommand, Snapshot, Subnet,
+    Volume,
 };
 use crate::states::{InstanceAction, StateMachine};
 
@@ -546,5 +547,55 @@ impl ComputeDriver for DeltacloudDriver {
 
     async fn destroy_network_interface(&self, id: &str) -> Answer<()> {
         self.remove(Collection::NetworkInterfaces, &[id], Verb::Destroy).await
+    }
+
+    async fn run_on_instance(&self, id: &str, command: &RunCommand) -> Answer<CommandOutput> {
+        self.run(id, command).await
+    }
+
+    async fn load_balancers(&self) -> Answer<Vec<LoadBalancer>> {
+        self.list(Collection::LoadBalancers, decode::load_balancer).await
+    }
+
+    async fn load_balancer(&self, id: &str) -> Answer<LoadBalancer> {
+        self.show(Collection::LoadBalancers, id, decode::load_balancer).await
+    }
+
+    async fn create_load_balancer(&self, request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
+        let ports = (request.listener.balancer_port.to_string(), request.listener.instance_port.to_string());
+        let fields = [
+            ("name", request.name.as_str()),
+            ("realm_id", request.realm_id.as_str()),
+            ("listener_protocol", request.listener.protocol.as_str()),
+            ("listener_balancer_port", ports.0.as_str()),
+            ("listener_instance_port", ports.1.as_str()),
+        ];
+        // Its name is its identity.
+        let made_by = |balancer: &LoadBalancer| {
+            MadeBy::judge(balancer.id == request.name, balancer.listeners.contains(&request.listener))
+        };
+        self.make(Collection::LoadBalancers, &fields, &request.name, decode::load_balancer, made_by).await
+    }
+
+    async fn register_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
+        self.balance(Verb::Register, id, instance_id).await
+    }
+
+    async fn unregister_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
+        self.balance(Verb::Unregister, id, instance_id).await
+    }
+
+    async fn destroy_load_balancer(&self, id: &str) -> Answer<()> {
+        self.remove(Collection::LoadBalancers, &[id], Verb::Destroy).await
+    }
+
+    async fn metrics(&self) -> Answer<Vec<Metric>> {
+        self.list(Collection::Metrics, decode::metric).await
+    }
+
+    async fn metric(&self, id: &str) -> Answer<Metric> {
+        let metric = self.show(Collection::Metrics, id, decode::metric).await?;
+        // A real server answers with those of its first instance, whichever is asked for.
+        if metric.id == id { Ok(metric) } else { Err(DriverError::not_found(Collection::Metrics, id)) }
     }
 }

@@ -20,6 +20,7 @@ mod config;
 mod decode;
 mod discovery;
 mod driver;
+mod extras;
 mod http;
 mod token;
 mod wire;

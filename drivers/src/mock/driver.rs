@@ -11,10 +11,11 @@ use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
-    Address, Blob, BlobStream, Bucket, CreateBucket, CreateFirewall, CreateImage, CreateInstance, CreateKey,
-    CreateNetwork, CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, Firewall,
-    FirewallRule, HardwareProfile, Image, Instance, Key, Network, NetworkInterface, NewRule, ProfileChoice,
-    PutBlob, Realm, Snapshot, Subnet, Volume,
+    Address, Blob, BlobStream, Bucket, CommandOutput, CreateBucket, CreateFirewall, CreateImage,
+    CreateInstance, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface, CreateSnapshot,
+    CreateSubnet, CreateVolume, Firewall, FirewallRule, HardwareProfile, Image, Instance, Key, LoadBalancer,
+    Metric, Network, NetworkInterface, NewRule, ProfileChoice, PutBlob, Realm, RunCommand, Snapshot, Subnet,
+    Volume,
 };
 use crate::states::StateMachine;
 
@@ -503,5 +504,61 @@ impl ComputeDriver for MockDriver {
             s.destroy_network_interface(&own)
         })
         .await
+    }
+
+    async fn run_on_instance(&self, id: &str, command: &RunCommand) -> Answer<CommandOutput> {
+        let (own, command) = (id.to_owned(), command.clone());
+        self.change(Operation::new(Collection::Instances, Verb::Run), id, move |s| {
+            s.run_command(&own, &command)
+        })
+        .await
+    }
+
+    async fn load_balancers(&self) -> Answer<Vec<LoadBalancer>> {
+        let collection = Collection::LoadBalancers;
+        self.look(Operation::new(collection, Verb::Index), move |s| s.all(collection)).await
+    }
+
+    async fn load_balancer(&self, id: &str) -> Answer<LoadBalancer> {
+        let (collection, own) = (Collection::LoadBalancers, id.to_owned());
+        self.look(Operation::new(collection, Verb::Show), move |s| s.get(collection, &own)).await
+    }
+
+    async fn create_load_balancer(&self, request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
+        let wanted = request.clone();
+        self.change(Operation::new(Collection::LoadBalancers, Verb::Create), &request.name, move |s| {
+            s.create_load_balancer(&wanted)
+        })
+        .await
+    }
+
+    async fn register_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
+        let (own, instance) = (id.to_owned(), instance_id.to_owned());
+        self.change(Operation::new(Collection::LoadBalancers, Verb::Register), id, move |s| {
+            s.register_instance(&own, &instance)
+        })
+        .await
+    }
+
+    async fn unregister_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
+        let (own, instance) = (id.to_owned(), instance_id.to_owned());
+        self.change(Operation::new(Collection::LoadBalancers, Verb::Unregister), id, move |s| {
+            s.unregister_instance(&own, &instance)
+        })
+        .await
+    }
+
+    async fn destroy_load_balancer(&self, id: &str) -> Answer<()> {
+        let (collection, own) = (Collection::LoadBalancers, id.to_owned());
+        self.change(Operation::new(collection, Verb::Destroy), id, move |s| s.remove(collection, &own)).await
+    }
+
+    async fn metrics(&self) -> Answer<Vec<Metric>> {
+        self.look(Operation::new(Collection::Metrics, Verb::Index), move |s| s.metrics()).await
+    }
+
+    async fn metric(&self, id: &str) -> Answer<Metric> {
+        let own = id.to_owned();
+        self.look(Operation::new(Collection::Metrics, Verb::Show), move |s| s.metric(&own)).await
     }
 }

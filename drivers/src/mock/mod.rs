@@ -13,6 +13,7 @@ mod block;
 mod config;
 mod creation;
 mod driver;
+mod extras;
 mod faults;
 mod instances;
 mod life;

@@ -214,7 +214,9 @@ impl MockConfig {
             },
             addresses: AddressScheme::Hostnames,
             floating_addresses: block("192.168.0.0/24"),
-            lacks: Operation::all().filter(|o| o.collection() == Collection::Firewalls).collect(),
+            lacks: Operation::all()
+                .filter(|o| matches!(o.collection(), Collection::Firewalls | Collection::LoadBalancers))
+                .collect(),
             first: deltacloud_data(),
             ..Self::default()
         }

@@ -154,6 +154,6 @@ impl Session<'_> {
         for interface in self.of_parent::<NetworkInterface>(Collection::NetworkInterfaces, instance_id)? {
             self.remove(Collection::NetworkInterfaces, &interface.id)?;
         }
-        Ok(())
+        self.unregister_everywhere(instance_id)
     }
 }

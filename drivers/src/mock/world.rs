@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::config::{AfterCreate, Lifecycle, MockConfig};
-use crate::capability::{Capabilities, Operation};
+use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::clock::Clock;
 use crate::feature::Feature;
 use crate::model::{Image, Realm};
@@ -70,14 +70,22 @@ fn capabilities(config: &MockConfig) -> Capabilities {
         RealmFilter,
         ImageName,
         ImageDescription,
+        OwnerId,
         BucketLocation,
         ImportKey,
         VolumeName,
         VolumeDescription,
     ];
+    let lacks = |collection, verb| config.lacks.contains(&Operation::new(collection, verb));
+    let lacking = |feature: Feature| match feature {
+        // A parameter that names something needs a collection to name it from.
+        Feature::Firewalls => lacks(Collection::Firewalls, Verb::Index),
+        Feature::AuthenticationKey => lacks(Collection::Keys, Verb::Index),
+        other => config.lacks.contains(&other.operation()),
+    };
     let mut capabilities = Capabilities::new(
         Operation::all().filter(|o| !config.lacks.contains(o)),
-        features.into_iter().filter(|f| !config.lacks.contains(&f.operation())),
+        features.into_iter().filter(|feature| !lacking(*feature)),
     );
     capabilities.costs = config.costs;
     capabilities.user_data_limit = Some(USER_DATA_LIMIT);

@@ -1,13 +1,13 @@
 //! What is done in each collection but buckets.
 
-use super::Refusal;
 use super::reply::Reply;
 use super::routing::{Call, done};
+use super::{Refusal, extras};
 use base64::Engine;
 use drivers::{
     Collection, CreateFirewall, CreateImage, CreateInstance, CreateKey, CreateNetwork,
-    CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Firewall, Instance,
-    NewRule, RuleSource, Verb,
+    CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Firewall,
+    HardwareProfile, Instance, NewRule, RuleSource, Verb,
 };
 use hyper::{Method, StatusCode};
 
@@ -18,10 +18,22 @@ fn passes(filter: Option<&str>, value: &str) -> bool {
     filter.is_none_or(|wanted| wanted == value)
 }
 
+/// Whether instances of a profile have this architecture; `None` where the profile does not say.
+fn suits(profile: &HardwareProfile, architecture: &str) -> Option<bool> {
+    Some(profile.property("architecture")?.allowed().iter().any(|allowed| allowed == architecture))
+}
+
 pub(super) async fn realms(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
         (&Method::GET, []) => {
             let mut all = call.driver.realms().await?;
+            if let Some(wanted) = call.asked.params.get("architecture") {
+                // Where a profile of this architecture is offered; a profile that says nothing suits all.
+                let profiles = call.driver.hardware_profiles().await?;
+                let suits = |profile: &&HardwareProfile| suits(profile, wanted).unwrap_or(true);
+                let suiting: Vec<_> = profiles.iter().filter(suits).collect();
+                all.retain(|realm| suiting.iter().any(|profile| realm.offers(&profile.id)));
+            }
             all.retain(|realm| passes(call.asked.params.get("id"), &realm.id));
             Ok(call.list(all).await)
         }
@@ -35,9 +47,7 @@ pub(super) async fn hardware_profiles(call: &Call<'_>, rest: &[&str]) -> Answer 
         (&Method::GET, []) => {
             let mut all = call.driver.hardware_profiles().await?;
             if let Some(wanted) = call.asked.params.get("architecture") {
-                all.retain(|profile| {
-                    profile.property("architecture").is_some_and(|p| p.allowed().iter().any(|a| a == wanted))
-                });
+                all.retain(|profile| suits(profile, wanted).unwrap_or(false));
             }
             all.retain(|profile| passes(call.asked.params.get("id"), &profile.id));
             Ok(call.list(all).await)
@@ -95,6 +105,7 @@ pub(super) async fn images(call: &mut Call<'_>, rest: &[&str]) -> Answer {
 async fn set_scene(call: &mut Call<'_>, shown: &[Instance]) -> Result<(), Refusal> {
     let capabilities = call.driver.capabilities();
     call.scene.makes_images = capabilities.supports(Collection::Images, Verb::Create);
+    call.scene.runs = capabilities.supports(Collection::Instances, Verb::Run);
     if shown.iter().any(|instance| !instance.hardware_profile.values.is_empty()) {
         call.scene.profiles = call.driver.hardware_profiles().await?;
     }
@@ -180,7 +191,7 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             set_scene(call, std::slice::from_ref(&instance)).await?;
             Ok(call.bare(StatusCode::ACCEPTED, &instance))
         }
-        (&Method::POST, [_, "run"]) => Err(Refusal::Lacking("run_on_instance".into())),
+        (&Method::POST, [id, "run"]) => extras::run(call, id).await,
         (&Method::DELETE, [id]) => {
             call.driver.destroy_instance(id).await.map_err(forbidden(id))?;
             Ok(done())

@@ -188,6 +188,7 @@ fn method_of(collection: Collection, verb: Verb) -> String {
     match verb {
         Verb::Index => plural.to_owned(),
         Verb::Show => singular,
+        Verb::Run => format!("run_on_{singular}"),
         other => format!("{other}_{singular}"),
     }
 }

@@ -1,7 +1,8 @@
 //! Plain pages for people: whatever JSON says, as lists with links, and a form for each creation.
 
+use super::operations::{Parameter, parameters};
 use super::xml::escaped;
-use drivers::Collection;
+use drivers::{Collection, Operation, Verb};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -86,32 +87,16 @@ fn write(out: &mut String, value: &Value) {
     }
 }
 
-/// The parameters a creation takes, for the form.
-fn creation(collection: Collection) -> &'static [&'static str] {
-    match collection {
-        Collection::Instances => &["image_id", "name", "realm_id", "hwp_id", "keyname", "user_data"],
-        Collection::Images => &["instance_id", "name", "description"],
-        Collection::Keys => &["name", "public_key"],
-        Collection::Firewalls => &["name", "description"],
-        Collection::StorageVolumes => &["name", "capacity", "realm_id", "snapshot_id", "description"],
-        Collection::StorageSnapshots => &["volume_id", "name", "description"],
-        Collection::Buckets => &["name", "location"],
-        Collection::Networks => &["name", "address_block"],
-        Collection::Subnets => &["name", "network_id", "address_block"],
-        Collection::NetworkInterfaces => &["name", "instance", "subnet", "ip_address"],
-        _ => &[],
-    }
-}
-
 /// The form that creates something; `known` are values that are there already.
 #[must_use]
 pub(super) fn form(collection: Collection, action: &str, known: &super::params::Params) -> String {
     let mut content = format!("<form method=\"post\" action=\"{}\">\n", escaped(action));
-    for name in creation(collection) {
+    for Parameter { name, required, .. } in parameters(Operation::new(collection, Verb::Create)) {
+        let required = if required { " required" } else { "" };
         let value = escaped(known.get(name).unwrap_or_default());
         let _ = writeln!(
             content,
-            "<p><label>{}: <input name=\"{name}\" value=\"{value}\"></label></p>",
+            "<p><label>{}: <input name=\"{name}\" value=\"{value}\"{required}></label></p>",
             name.replace('_', " ")
         );
     }

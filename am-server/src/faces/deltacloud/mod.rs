@@ -1,7 +1,7 @@
 //! The Deltacloud face: the REST API of Apache Deltacloud over any of our drivers.
 //!
 //! A request is read ([`params`]), its format chosen ([`negotiation`]), its user recognised ([`auth`]), and then
-//! leads to one operation of the driver ([`routing`], [`collections`], [`blobs`]), whose result is shown
+//! leads to one operation of the driver ([`routing`], [`collections`], [`blobs`], [`extras`]), whose result is shown
 //! ([`views`], [`xml`], [`html`]) or whose error is told ([`errors`]). What a client sees is what Apache
 //! Deltacloud 1.1.3 answers, less its faults; `docs/deltacloud-differences.md` lists each of them.
 //!
@@ -10,13 +10,16 @@
 pub mod auth;
 mod blobs;
 mod collections;
+mod docs;
 mod drawing;
 mod entry;
 pub mod errors;
+mod extras;
 mod html;
 mod listen;
 mod listing;
 pub mod negotiation;
+mod operations;
 pub mod params;
 pub mod reply;
 mod routing;
@@ -170,7 +173,7 @@ impl Face {
     {
         let path = Path::parse(&asked.path).ok_or(Refusal::NoRoute)?;
         match path.segments.split_first() {
-            Some((first, rest)) if first == "api" && rest.iter().all(|segment| !segment.is_empty()) => {
+            Some((first, rest)) if first == "api" && are_whole(rest) => {
                 asked.segments = rest.to_vec();
             }
             Some((first, [])) if first.is_empty() && asked.method == Method::GET => {
@@ -265,6 +268,11 @@ impl Face {
         asked.params = params;
         Ok(None)
     }
+}
+
+/// Whether no segment is empty; but the documentation is also known under an address with a slash at its end.
+fn are_whole(segments: &[String]) -> bool {
+    segments.iter().all(|segment| !segment.is_empty()) || segments == ["docs", ""]
 }
 
 async fn collect<B: Body<Data = Bytes>>(body: B, limit: usize) -> Result<Bytes, Refusal> {

@@ -3,14 +3,11 @@
 use super::negotiation::{Format, Language};
 use super::reply::{Page, Reply};
 use super::views::{Scene, View};
-use super::{Asked, Context, Refusal, blobs, collections, entry, html, listing};
+use super::{Asked, Context, Refusal, blobs, collections, docs, entry, extras, html, listing};
 use drivers::{BlobStream, Collection, ComputeDriver, Verb};
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use serde_json::json;
-
-/// Collections of the API that no driver of ours has.
-const NEVER: [&str; 2] = ["load_balancers", "metrics"];
 
 /// A request that may be carried out: read, negotiated, admitted.
 pub(super) struct Call<'a> {
@@ -30,7 +27,7 @@ pub(super) struct Call<'a> {
 pub(super) fn is_public(segments: &[String]) -> bool {
     matches!(
         segments.first().map(String::as_str),
-        None | Some("hardware_profiles" | "instance_states" | "drivers")
+        None | Some("hardware_profiles" | "instance_states" | "drivers" | "docs")
     )
 }
 
@@ -52,8 +49,8 @@ pub(super) async fn answer(call: &mut Call<'_>, body: &mut Option<BlobStream>) -
             _ => Err(Refusal::NoRoute),
         };
     }
-    if NEVER.contains(first) {
-        return Err(Refusal::Lacking((*first).to_owned()));
+    if *first == "docs" {
+        return docs::answer(call, rest);
     }
     let collection = collection(first).ok_or(Refusal::NoRoute)?;
     if collection == Collection::InstanceStates {
@@ -88,6 +85,8 @@ pub(super) async fn answer(call: &mut Call<'_>, body: &mut Option<BlobStream>) -
         Collection::Networks => collections::networks(call, rest).await,
         Collection::Subnets => collections::subnets(call, rest).await,
         Collection::NetworkInterfaces => collections::network_interfaces(call, rest).await,
+        Collection::LoadBalancers => extras::load_balancers(call, rest).await,
+        Collection::Metrics => extras::metrics(call, rest).await,
         Collection::Buckets => blobs::answer(call, rest, body).await,
         Collection::Blobs | Collection::InstanceStates => Err(Refusal::NoRoute),
     }

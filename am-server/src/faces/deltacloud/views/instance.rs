@@ -19,6 +19,10 @@ fn actions(instance: &Instance, scene: &Scene) -> Vec<(&'static str, &'static st
             Some((action.as_str(), method, href))
         })
         .collect();
+    if scene.runs {
+        let run = scene.links.to(&["instances", &instance.id, "run"]);
+        offered.push(("run", "post", scene.links.add_matrix(run, "id", &instance.id)));
+    }
     if scene.makes_images && instance.can_create_image {
         offered.push((
             "create_image",

@@ -1,10 +1,12 @@
 //! How each thing is shown: as an XML element and as a JSON object, which the API models differently.
 
+mod balancer;
 mod blob;
 mod firewall;
 mod image;
 mod instance;
 mod key;
+mod metric;
 mod network;
 mod place;
 mod storage;
@@ -60,7 +62,13 @@ impl Links {
     /// To a collection with a parameter in the path, as links to creations have it.
     #[must_use]
     pub fn with_matrix(&self, collection: &str, name: &str, value: &str) -> String {
-        format!("{};{name}={}", self.to(&[collection]), utf8_percent_encode(value, SEGMENT))
+        self.add_matrix(self.to(&[collection]), name, value)
+    }
+
+    /// A link with a parameter in the path.
+    #[must_use]
+    pub fn add_matrix(&self, link: String, name: &str, value: &str) -> String {
+        format!("{link};{name}={}", utf8_percent_encode(value, SEGMENT))
     }
 }
 
@@ -75,6 +83,8 @@ pub struct Scene {
     pub volumes: Vec<Volume>,
     /// Whether images can be made of instances.
     pub makes_images: bool,
+    /// Whether commands can be run on instances.
+    pub runs: bool,
     /// Whether images can be destroyed.
     pub destroys_images: bool,
 }

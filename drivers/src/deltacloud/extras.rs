@@ -1,0 +1,58 @@
+//! Load balancers, and commands on instances.
+
+use super::DeltacloudDriver;
+use super::calls::entity;
+use super::decode;
+use crate::capability::{Collection, Operation, Verb};
+use crate::driver::Answer;
+use crate::error::DriverError;
+use crate::model::{CommandOutput, LoadBalancer, RunCommand, Secret};
+
+impl DeltacloudDriver {
+    /// Runs a command by the link that the instance shows for it. The API tells in no other way whether it can be
+    /// done; of an instance without the link it cannot.
+    pub(super) async fn run(&self, id: &str, command: &RunCommand) -> Answer<CommandOutput> {
+        let operation = Operation::new(Collection::Instances, Verb::Run);
+        let shown = self.member(Collection::Instances, Verb::Show, &[id]).await?;
+        let node = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
+        let link = node.list("actions").find(|link| link.text(&["rel"]) == Some(Verb::Run.as_str()));
+        let link = link.ok_or(DriverError::Unsupported { operation })?;
+        let url = self.server.follow(&link.words(&["href"]))?;
+        let port = command.port.map(|port| port.to_string());
+        let fields: Vec<(&str, &str)> = [
+            ("cmd", Some(command.command.as_str())),
+            ("private_key", command.private_key.as_ref().map(Secret::expose)),
+            ("password", command.password.as_ref().map(Secret::expose)),
+            ("ip", command.ip.as_deref()),
+            ("port", port.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect();
+        let told = self.server.change(reqwest::Method::POST, &url, &fields, operation, id, false).await;
+        match told {
+            Ok(told) => entity(told.document().as_ref(), decode::command_output),
+            Err(DriverError::Backend { status: Some(405), .. }) => {
+                let state = entity(Some(&node), decode::instance)?.state;
+                Err(DriverError::WrongState { id: id.to_owned(), state, verb: Verb::Run })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts an instance behind a load balancer or takes it away. Of a doubtful end the load balancer itself tells.
+    pub(super) async fn balance(&self, verb: Verb, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
+        let acted = self.act(Collection::LoadBalancers, verb, id, &[("instance_id", instance_id)]).await;
+        match acted {
+            Err(error) if !error.may_have_happened() => Err(error),
+            other => {
+                // The real server fails to show one in JSON, but lists all.
+                let all = self.list(Collection::LoadBalancers, decode::load_balancer).await?;
+                let now = all.into_iter().find(|balancer| balancer.id == id);
+                let now = now.ok_or_else(|| DriverError::not_found(Collection::LoadBalancers, id))?;
+                let there = now.instances.iter().any(|known| known == instance_id);
+                if there == (verb == Verb::Register) { Ok(now) } else { other.and(Ok(now)) }
+            }
+        }
+    }
+}
