@@ -31,6 +31,8 @@ pub struct Outcome {
     /// The first thing that went wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_failure: Option<String>,
+    /// All turns that went well, warm-up included.
+    pub all_turns: u64,
     /// Turns per second.
     pub per_second: f64,
     /// Microseconds that half of the turns stayed below.
@@ -44,6 +46,7 @@ pub struct Outcome {
 /// One client's part.
 struct Share {
     latencies: Histogram<u64>,
+    all: u64,
     failures: u64,
     first_failure: Option<String>,
 }
@@ -71,17 +74,19 @@ pub async fn run(target: &Target, operation: &Arc<Operation>, load: Load) -> Res
         tasks.spawn(async move { work(client, &operation, number, start, end).await });
     }
     let mut all = histogram()?;
-    let (mut failures, mut first_failure) = (0, None);
+    let (mut failures, mut all_turns, mut first_failure) = (0, 0, None);
     while let Some(share) = tasks.join_next().await {
         let share = share.map_err(Failure::when("a client"))??;
         all.add(&share.latencies).map_err(Failure::when("histogram"))?;
         failures += share.failures;
+        all_turns += share.all;
         first_failure = first_failure.or(share.first_failure);
     }
     Ok(Outcome {
         turns: all.len(),
         failures,
         first_failure,
+        all_turns,
         per_second: all.len() as f64 / load.time.as_secs_f64(),
         p50_us: all.value_at_quantile(0.5) / 1000,
         p99_us: all.value_at_quantile(0.99) / 1000,
@@ -96,10 +101,11 @@ async fn work(
     start: Instant,
     end: Instant,
 ) -> Result<Share, Failure> {
-    let mut share = Share { latencies: histogram()?, failures: 0, first_failure: None };
+    let mut share = Share { latencies: histogram()?, all: 0, failures: 0, first_failure: None };
     while Instant::now() < end {
         match operation.turn(&mut client, number).await {
             Ok(took) => {
+                share.all += 1;
                 // A turn counts where it ends, so that each is counted once and the last ones are not lost.
                 let now = Instant::now();
                 if (start..end).contains(&now) {

@@ -2,9 +2,10 @@
 
 use credentials::Identity;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use urn::Urn;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// The caller of one request: the identity comes from the verified client certificate and from nowhere else.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ impl Caller {
     /// The caller of a new request.
     #[must_use]
     pub fn new(identity: Arc<Identity>, peer: SocketAddr) -> Self {
-        Self { identity, peer, request: Uuid::new_v4() }
+        Self { identity, peer, request: next_request() }
     }
 
     /// Their URN.
@@ -36,6 +37,16 @@ impl Caller {
     }
 }
 
+/// The name of the next request: half of it random and the same for all of this process, half counted. A random number
+/// for each request would be a system call for each.
+fn next_request() -> Uuid {
+    static PROCESS: OnceLock<u64> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let process = *PROCESS.get_or_init(|| Uuid::new_v4().as_u64_pair().1);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    Builder::from_custom_bytes(*Uuid::from_u64_pair(process, number).as_bytes()).into_uuid()
+}
+
 /// One element of a call's `credentials`, not yet looked into.
 #[derive(Clone)]
 pub struct CredentialText {
@@ -49,5 +60,23 @@ impl std::fmt::Debug for CredentialText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The text is as good as a key to whoever reads the log.
         write!(f, "CredentialText({}, {} bytes)", self.kind, self.xml.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_two_requests_have_one_name() {
+        let names: HashSet<Uuid> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..1000).map(|_| next_request()).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(names.len(), 4000);
+        assert!(names.iter().all(|name| name.get_version_num() == 8));
     }
 }

@@ -1,6 +1,6 @@
 //! Calls over the wire: GetVersion, ListResources, Status, the cycle.
 
-use super::{Bench, Pair, matrix, pair, whole};
+use super::{Bench, Pair, Side, matrix, pair, whole};
 use crate::baseline::Commits;
 use crate::experimenter::{Slices, mint_access};
 use crate::operations::{Operation, allocate};
@@ -103,8 +103,8 @@ async fn status_operations(site: &Site) -> Result<Vec<(usize, Arc<Operation>)>, 
 
 fn rates(pair: &Pair) -> String {
     format!(
-        "{:.0}/s to {:.0}/s, median {:.0} µs to {:.0} µs",
-        pair.ours, pair.theirs, pair.our_p50, pair.their_p50
+        "{:.0}/s to {:.0}/s, median {:.0} µs to {:.0} µs, processor of the server {:.0} µs to {:.0} µs a call",
+        pair.ours, pair.theirs, pair.our_p50, pair.their_p50, pair.our_processor, pair.their_processor
     )
 }
 
@@ -114,7 +114,8 @@ async fn get_version(bench: &mut Bench<'_>, site: &Site) -> Result<(), Failure> 
     let body = first_answer(&site.target, &operation).await?;
     let bare = server::bare(&site.folder, &[body]).await?;
     let other = target(&site.folder, &bare.url)?;
-    let (ours, theirs) = ((&site.target, &operation), (&other, &operation));
+    let ours = Side { server: &site.server, target: &site.target, operation: &operation };
+    let theirs = Side { server: &bare, target: &other, operation: &operation };
     let kept = pair(bench, ours, theirs, bench.settings.load(Connections::Kept, 8)).await?;
     bench.report.line(Line::at_least(
         "GetVersion, keep-alive, 8 clients",
@@ -154,7 +155,9 @@ async fn list_resources(bench: &mut Bench<'_>) -> Result<(), Failure> {
     let forms = if bench.settings.cell.is_some() { 2 } else { 1 };
     for (number, operation) in bodies.iter().enumerate().take(forms) {
         let other = target(&site.folder, &bare.url)?.at(&format!("/{number}"));
-        let pair = pair(bench, (&site.target, operation), (&other, operation), load).await?;
+        let ours = Side { server: &site.server, target: &site.target, operation };
+        let theirs = Side { server: &bare, target: &other, operation };
+        let pair = pair(bench, ours, theirs, load).await?;
         let made_of = format!("{}; {} bytes", rates(&pair), sizes[number]);
         if number == 0 {
             bench.report.line(Line::at_least(
@@ -194,13 +197,17 @@ async fn status_sizes(
     bench.say("Status");
     let (Some((_, small)), Some((_, large))) = (operations.first(), operations.last()) else { return Ok(()) };
     let load = bench.settings.load(Connections::Kept, 1);
-    let pair = pair(bench, (&site.target, large), (&site.target, small), load).await?;
+    let side = |operation| Side { server: &site.server, target: &site.target, operation };
+    let pair = pair(bench, side(large), side(small), load).await?;
     bench.report.line(Line::at_most(
         "Status of 1,000 slivers",
         "≤ 10 × Status of 1",
         10.0,
         pair.latency_ratio,
-        format!("median {:.0} µs to {:.0} µs, 1 client", pair.our_p50, pair.their_p50),
+        format!(
+            "median {:.0} µs to {:.0} µs, 1 client; processor of the server {:.0} µs to {:.0} µs a call",
+            pair.our_p50, pair.their_p50, pair.our_processor, pair.their_processor
+        ),
     ));
     Ok(())
 }

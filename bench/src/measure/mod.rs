@@ -15,6 +15,7 @@ use crate::grown::Size;
 use crate::load::{self, Load, Outcome};
 use crate::operations::Operation;
 use crate::report::Report;
+use crate::server::Server;
 use crate::targets::median;
 use crate::wire::{Connections, Target};
 use crate::{Failure, server};
@@ -147,6 +148,31 @@ pub async fn elsewhere(run: &Run, url: &str) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// One side of a ratio: what is asked of which server.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) target: &'a Target,
+    pub(crate) operation: &'a Arc<Operation>,
+}
+
+/// One round of one side.
+struct Round {
+    outcome: Outcome,
+    /// Processor time of the server for each turn, in microseconds.
+    processor: f64,
+}
+
+impl Side<'_> {
+    async fn round(self, load: Load) -> Result<Round, Failure> {
+        let before = self.server.cpu_seconds()?;
+        let outcome = whole(load::run(self.target, self.operation, load).await?)?;
+        let used = self.server.cpu_seconds()? - before;
+        let processor = used * 1e6 / outcome.all_turns as f64;
+        Ok(Round { outcome, processor })
+    }
+}
+
 /// Two sides of a ratio, round by round.
 pub(crate) struct Pair {
     /// Median of the rounds' ratios of turns per second, ours to theirs.
@@ -161,26 +187,31 @@ pub(crate) struct Pair {
     pub(crate) their_p50: f64,
     /// Median of the rounds' ratios of median latency, ours to theirs.
     pub(crate) latency_ratio: f64,
+    /// Our server's processor time for a turn, in microseconds.
+    pub(crate) our_processor: f64,
+    /// Their server's.
+    pub(crate) their_processor: f64,
 }
 
 /// Measures `ours` and `theirs` turn by turn.
 pub(crate) async fn pair(
     bench: &Bench<'_>,
-    ours: (&Target, &Arc<Operation>),
-    theirs: (&Target, &Arc<Operation>),
+    ours: Side<'_>,
+    theirs: Side<'_>,
     load: Load,
 ) -> Result<Pair, Failure> {
     let (mut mine, mut other) = (Vec::new(), Vec::new());
     for _ in 0..bench.settings.rounds {
-        mine.push(whole(load::run(ours.0, ours.1, load).await?)?);
-        other.push(whole(load::run(theirs.0, theirs.1, load).await?)?);
+        mine.push(ours.round(load).await?);
+        other.push(theirs.round(load).await?);
     }
-    let of = |outcomes: &[Outcome], take: fn(&Outcome) -> f64| median(outcomes.iter().map(take).collect());
-    let ratios = |take: fn(&Outcome) -> f64| {
+    let of = |rounds: &[Round], take: fn(&Round) -> f64| median(rounds.iter().map(take).collect());
+    let ratios = |take: fn(&Round) -> f64| {
         median(mine.iter().zip(&other).map(|(ours, theirs)| take(ours) / take(theirs)).collect())
     };
-    let rate: fn(&Outcome) -> f64 = |it| it.per_second;
-    let latency: fn(&Outcome) -> f64 = |it| it.p50_us as f64;
+    let rate: fn(&Round) -> f64 = |it| it.outcome.per_second;
+    let latency: fn(&Round) -> f64 = |it| it.outcome.p50_us as f64;
+    let processor: fn(&Round) -> f64 = |it| it.processor;
     Ok(Pair {
         ratio: ratios(rate),
         ours: of(&mine, rate),
@@ -188,6 +219,8 @@ pub(crate) async fn pair(
         our_p50: of(&mine, latency),
         their_p50: of(&other, latency),
         latency_ratio: ratios(latency),
+        our_processor: of(&mine, processor),
+        their_processor: of(&other, processor),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What stays small: memory, and the time of a call when the database has grown.
 
 use super::calls::{Site, site, start};
-use super::{Bench, pair};
+use super::{Bench, Side, pair};
 use crate::experimenter::{Slices, mint_access};
 use crate::grown::{self, TEMPLATE};
 use crate::operations::{Operation, allocate, delete};
@@ -80,9 +80,11 @@ async fn growth(bench: &mut Bench<'_>, empty: &Site, grown: &Site) -> Result<(),
     let operation = |site: &Site| -> Result<Arc<Operation>, Failure> {
         Ok(Arc::new(Operation::Allocate(Arc::new(Slices::new(mint_access(&site.folder, "g", 64)?)?))))
     };
-    let (ours, theirs) = (operation(grown)?, operation(empty)?);
+    let allocate = (operation(grown)?, operation(empty)?);
     let load = bench.settings.load(Connections::Kept, 1);
-    let pair = pair(bench, (&grown.target, &ours), (&empty.target, &theirs), load).await?;
+    let ours = Side { server: &grown.server, target: &grown.target, operation: &allocate.0 };
+    let theirs = Side { server: &empty.server, target: &empty.target, operation: &allocate.1 };
+    let pair = pair(bench, ours, theirs, load).await?;
     let size = bench.settings.size;
     bench.report.line(Line::at_most(
         &format!("growth: Allocate with {} past and {} live slivers", size.past, size.live),
