@@ -187,7 +187,7 @@ proptest! {
 
     #[test]
     fn what_the_codec_writes_is_read_as_it_was(parameters in prop::collection::vec(values(), 0..5)) {
-        let call = MethodCall::new(Cow::Borrowed("Call"), parameters.clone());
+        let call = MethodCall { name: Cow::Borrowed("Call"), params: parameters.clone() };
         let (name, read) = decode(call.to_xml().unwrap().as_bytes()).unwrap();
         prop_assert_eq!(name, "Call");
         prop_assert_eq!(read, parameters);
