@@ -37,7 +37,7 @@ pub fn decode(body: &[u8]) -> Result<(String, Vec<Value>), Fault> {
     let (mut name, mut parameters) = (None, None);
     while let Some(child) = call.child(root)? {
         match child.name {
-            "methodName" if name.is_none() => name = Some(call.text(child)?.trim().to_owned()),
+            "methodName" if name.is_none() => name = Some(call.text(child)?),
             "params" if parameters.is_none() => parameters = Some(call.list(child, "param")?),
             _ => return Err(Fault::NotACall("a <methodCall> holds one <methodName> and one <params>")),
         }

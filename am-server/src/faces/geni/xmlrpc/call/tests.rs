@@ -24,7 +24,7 @@ fn a_call_is_read() {
     let quoting = CALL.replace("x</value>", "<![CDATA[</methodCall>]]></value>");
     assert_eq!(decode(quoting.as_bytes()).unwrap().1, vec![string("</methodCall>")]);
     for none in ["<params/>", "<params></params>", "", " <params>\n</params> <!-- -->"] {
-        let text = format!("<methodCall> <methodName> a </methodName>{none}</methodCall>");
+        let text = format!("<methodCall> <methodName>a</methodName>{none}</methodCall>");
         assert_eq!(decode(text.as_bytes()).unwrap(), ("a".to_owned(), vec![]));
     }
 }
