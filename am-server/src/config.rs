@@ -40,6 +40,8 @@ pub struct Config {
     pub reconcile: ReconcileSection,
     /// The Deltacloud REST API over the same drivers; absent: it is not served.
     pub deltacloud: Option<DeltacloudSection>,
+    /// Figures and health for monitoring; absent: they are not served.
+    pub metrics: Option<MetricsSection>,
 }
 
 /// `[aggregate]`.
@@ -201,6 +203,14 @@ pub struct DeltacloudSection {
     pub users: Vec<UserSection>,
 }
 
+/// `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSection {
+    /// Address and port to listen on, in plain HTTP: one of this machine's own.
+    pub listen: SocketAddr,
+}
+
 /// One of `[[deltacloud.users]]`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct UserSection {
@@ -277,15 +287,13 @@ impl Config {
         let reconcile: Option<ReconcileSection> = section(&mut table, "reconcile", &mut problems);
         let sliver_types: Option<BTreeMap<String, String>> =
             section(&mut table, "sliver_types", &mut problems);
-        let deltacloud: Option<DeltacloudSection> = table
-            .contains_key("deltacloud")
-            .then(|| section(&mut table, "deltacloud", &mut problems))
-            .flatten();
+        let deltacloud: Option<DeltacloudSection> = optional(&mut table, "deltacloud", &mut problems);
+        let metrics: Option<MetricsSection> = optional(&mut table, "metrics", &mut problems);
         let drivers = drivers(&mut table, &mut problems);
         for unknown in table.keys() {
             problems.push(format!(
                 "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, sliver_types, \
-                 reconcile, deltacloud and drivers"
+                 reconcile, deltacloud, metrics and drivers"
             ));
         }
         let (
@@ -316,6 +324,7 @@ impl Config {
             drivers,
             reconcile,
             deltacloud,
+            metrics,
         };
         config.check(&mut problems);
         if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -392,6 +401,13 @@ impl Config {
         self.volumes.check(problems);
         if let Some(section) = &self.deltacloud {
             section.check(problems);
+        }
+        if let Some(MetricsSection { listen }) = self.metrics
+            && !listen.ip().is_loopback()
+        {
+            problems.push(format!(
+                "metrics.listen: {listen} can be reached from other machines, and there is no login: listen on 127.0.0.1"
+            ));
         }
         if self.drivers.is_empty() {
             problems.push("no [[drivers]]: an aggregate needs at least one".to_owned());
@@ -515,6 +531,15 @@ fn section<T: DeserializeOwned>(
         .try_into()
         .map_err(|error: toml::de::Error| problems.push(format!("[{name}]: {}", error.message())))
         .ok()
+}
+
+/// Takes a section out of the file that means something by being there.
+fn optional<T: DeserializeOwned>(
+    table: &mut toml::Table,
+    name: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    table.contains_key(name).then(|| section(table, name, problems)).flatten()
 }
 
 fn drivers(table: &mut toml::Table, problems: &mut Vec<String>) -> Vec<DriverSection> {

@@ -7,10 +7,13 @@ use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{self, ListenError};
 use crate::faces::geni::tls::{self, TlsSetupError};
 use crate::faces::geni::{Face, Limits};
+use crate::faces::metrics;
+use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 use crate::secrets::PasswordSource;
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
+use drivers::ComputeDriver;
 use drivers::deltacloud::{DeltacloudConfig, DeltacloudDriver};
 use drivers::mock::{MockConfig, MockDriver};
 use serde::Deserialize;
@@ -52,6 +55,14 @@ pub enum ServiceError {
     /// The Deltacloud face.
     #[error("deltacloud: {0}")]
     Deltacloud(String),
+    /// The face for monitoring.
+    #[error("metrics.listen: {address}: {source}")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The drivers or the store at start-up.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -72,6 +83,7 @@ pub struct Service {
     listener: TcpListener,
     address: SocketAddr,
     deltacloud: Option<(Arc<deltacloud::Face>, TcpListener)>,
+    metrics: Option<(Arc<metrics::Face>, TcpListener)>,
 }
 
 impl Service {
@@ -84,9 +96,10 @@ impl Service {
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
+        let counted = Arc::new(Metrics::new());
         let mut clouds = Vec::new();
         for section in &config.drivers {
-            clouds.push(open_driver(section, folder, Arc::clone(&clock))?);
+            clouds.push(open_driver(section, folder, &clock, &counted)?);
         }
         let asked = config.aggregate.listen;
         let listener = TcpListener::bind(asked)
@@ -101,9 +114,16 @@ impl Service {
             Some(section) => Some(deltacloud_face(section, clouds.clone(), limits).await?),
             None => None,
         };
-        let aggregate = Arc::new(Aggregate::start(config, verifier, store, clouds, clock).await?);
+        let watched = match &config.metrics {
+            Some(section) => Some(metrics_listener(section.listen).await?),
+            None => None,
+        };
+        let aggregate = Aggregate::start(config, verifier, store, clouds, clock, counted).await?;
+        let aggregate = Arc::new(aggregate);
         let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
-        Ok(Self { aggregate, face, listener, address, deltacloud })
+        let metrics =
+            watched.map(|listener| (Arc::new(metrics::Face::new(Arc::clone(&aggregate))), listener));
+        Ok(Self { aggregate, face, listener, address, deltacloud, metrics })
     }
 
     /// Where it listens.
@@ -125,6 +145,7 @@ impl Service {
         let (end, ended) = watch::channel(false);
         let deltacloud =
             self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
+        let metrics = self.metrics.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
         let serving = tokio::spawn(self.face.serve(self.listener, ended));
         let mut stop = stop;
         // Without its reconciler the service would promise what nobody carries out: it ends with it.
@@ -133,7 +154,7 @@ impl Service {
             result = &mut reconciler => tracing::error!(?result, "the reconciler ended: the service ends too"),
         }
         let _ = end.send(true);
-        for task in std::iter::once(serving).chain(deltacloud) {
+        for task in std::iter::once(serving).chain(deltacloud).chain(metrics) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a face ended badly");
             }
@@ -186,6 +207,15 @@ async fn deltacloud_face(
     Ok((face, listener))
 }
 
+/// The address of the face for monitoring.
+async fn metrics_listener(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    let failed = |source| ServiceError::Metrics { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let taken = listener.local_addr().map_err(failed)?;
+    info!(url = format!("http://{taken}"), "serving figures and health");
+    Ok(listener)
+}
+
 /// The trusted roots of a configuration.
 ///
 /// # Errors
@@ -217,19 +247,27 @@ struct MockSettings {
 ///
 /// # Errors
 /// [`ServiceError::Driver`].
-pub fn open_driver(section: &DriverSection, folder: &Path, clock: Clock) -> Result<Cloud, ServiceError> {
+pub fn open_driver(
+    section: &DriverSection,
+    folder: &Path,
+    clock: &Clock,
+    metrics: &Arc<Metrics>,
+) -> Result<Cloud, ServiceError> {
+    let cloud = |driver: Arc<dyn ComputeDriver>| {
+        Cloud::new(&section.name, driver, Arc::clone(clock), Arc::clone(metrics))
+    };
     let failed = |reason: String| ServiceError::Driver { name: section.name.clone(), reason };
     match section.kind.as_str() {
         "mock" => {
             let (path, config) = mock_settings(section).map_err(failed)?;
             let driver =
                 MockDriver::open(&folder.join(path), config).map_err(|error| failed(error.to_string()))?;
-            Ok(Cloud::new(&section.name, Arc::new(driver), clock))
+            Ok(cloud(Arc::new(driver)))
         }
         "deltacloud" => {
             let config = deltacloud_settings(section, folder).map_err(failed)?;
             let driver = DeltacloudDriver::new(config).map_err(|error| failed(error.to_string()))?;
-            Ok(Cloud::new(&section.name, Arc::new(driver), clock))
+            Ok(cloud(Arc::new(driver)))
         }
         other => Err(failed(format!("kind {other:?} is not known; there are mock and deltacloud"))),
     }

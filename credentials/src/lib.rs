@@ -77,4 +77,4 @@ pub use document::MAX_BYTES;
 pub use error::{CredentialError, Kind, Level, Role};
 pub use privileges::{Operation, Privileges};
 pub use trust::{Identity, Policy, RootsError, TrustRoots};
-pub use verifier::Verifier;
+pub use verifier::{Verifications, Verifier};

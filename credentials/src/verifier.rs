@@ -5,6 +5,7 @@ use crate::{Credential, CredentialError, TrustRoots};
 use chrono::{DateTime, Utc};
 use lru::LruCache;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What a remembered credential is found by: the BLAKE3 digest of its bytes, and the roots it was good under.
@@ -16,6 +17,17 @@ type Key = ([u8; 32], u64);
 pub struct Verifier {
     roots: RwLock<Arc<TrustRoots>>,
     memory: Option<Mutex<LruCache<Key, Remembered>>>,
+    known: AtomicU64,
+    anew: AtomicU64,
+}
+
+/// How often credentials were found to be good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verifications {
+    /// Because they were known.
+    pub known: u64,
+    /// By reading them and verifying signatures and chains.
+    pub anew: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +44,8 @@ impl Verifier {
         Self {
             roots: RwLock::new(Arc::new(roots)),
             memory: NonZeroUsize::new(capacity).map(|capacity| Mutex::new(LruCache::new(capacity))),
+            known: AtomicU64::new(0),
+            anew: AtomicU64::new(0),
         }
     }
 
@@ -52,6 +66,13 @@ impl Verifier {
         self.memory.as_ref().map_or(0, |memory| memory.lock().unwrap_or_else(PoisonError::into_inner).len())
     }
 
+    /// How often credentials were found to be good so far.
+    #[must_use]
+    pub fn verifications(&self) -> Verifications {
+        let (known, anew) = (self.known.load(Ordering::Relaxed), self.anew.load(Ordering::Relaxed));
+        Verifications { known, anew }
+    }
+
     /// Verifies a `geni_sfa` credential, version 2 or 3, which are of one form.
     ///
     /// # Errors
@@ -59,7 +80,9 @@ impl Verifier {
     pub fn verify(&self, xml: &str, now: DateTime<Utc>) -> Result<Arc<Credential>, CredentialError> {
         let roots = self.roots();
         let Some(memory) = &self.memory else {
-            return verify(xml, &roots, now).map(|verified| Arc::new(verified.credential));
+            let verified = verify(xml, &roots, now)?;
+            self.anew.fetch_add(1, Ordering::Relaxed);
+            return Ok(Arc::new(verified.credential));
         };
         let key = (*blake3::hash(xml.as_bytes()).as_bytes(), roots.generation());
         let known = memory.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
@@ -67,11 +90,13 @@ impl Verifier {
             && known.from <= now
             && now < known.credential.usable_until()
         {
+            self.known.fetch_add(1, Ordering::Relaxed);
             return Ok(known.credential);
         }
         // Outside of its remembered time the whole verification runs again: it finds the exact reason, or
         // another chain that still holds.
         let Verified { credential, from } = verify(xml, &roots, now)?;
+        self.anew.fetch_add(1, Ordering::Relaxed);
         let remembered = Remembered { credential: Arc::new(credential), from };
         let credential = Arc::clone(&remembered.credential);
         memory.lock().unwrap_or_else(PoisonError::into_inner).put(key, remembered);

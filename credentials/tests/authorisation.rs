@@ -7,7 +7,7 @@ use common::*;
 use credentials::mint::delegate;
 use credentials::{
     Aggregate, Authorised, Certificate, Credential, CredentialError, Denied, Identity, Kind, Operation,
-    Policy, Target, TrustRoots, Verifier, authorise,
+    Policy, Target, TrustRoots, Verifications, Verifier, authorise,
 };
 use std::sync::Arc;
 
@@ -288,6 +288,7 @@ fn good_credentials_are_remembered_bad_ones_are_not() {
     verifier.verify(&three, now()).unwrap();
     assert_eq!(verifier.remembered(), 2);
     assert!(Arc::ptr_eq(&first, &verifier.verify(&one, now()).unwrap()), "the one used last is kept");
+    assert_eq!(verifier.verifications(), Verifications { known: 3, anew: 3 });
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub use admission::Admitted;
 
 use crate::cloud::Cloud;
 use crate::config::Config;
+use crate::metrics::Metrics;
 use crate::time::Clock;
 use answer::{SliverEntry, Slivers};
 use caller::CredentialText;
@@ -83,6 +84,7 @@ pub struct Aggregate {
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
     locks: SliceLocks,
     clock: Clock,
+    metrics: Arc<Metrics>,
 }
 
 /// Why the aggregate cannot start.
@@ -107,6 +109,7 @@ impl Aggregate {
         store: Arc<dyn Store>,
         clouds: Vec<Cloud>,
         clock: Clock,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
         let authority = config.authority();
         let urn = Urn::new(&authority, "authority", "am")?;
@@ -137,6 +140,7 @@ impl Aggregate {
             advertisement: Mutex::new(None),
             locks: SliceLocks::default(),
             clock,
+            metrics,
         })
     }
 
@@ -150,6 +154,18 @@ impl Aggregate {
     #[must_use]
     pub fn trust(&self) -> Arc<TrustRoots> {
         self.verifier.roots()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How often credentials were verified.
+    #[must_use]
+    pub fn verified_credentials(&self) -> credentials::Verifications {
+        self.verifier.verifications()
     }
 
     /// The aggregate's own URN.

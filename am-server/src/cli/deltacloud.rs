@@ -50,7 +50,7 @@ impl Deltacloud {
                 let config = MockConfig::deltacloud();
                 let path = self.database.as_deref();
                 let driver = MockDriver::with_clock(path, config, Arc::new(SystemClock))?;
-                Cloud::new("mock", Arc::new(driver), system_clock())
+                Cloud::new("mock", Arc::new(driver), system_clock(), Arc::default())
             }
         };
         let tls = match (&self.tls_cert, &self.tls_key) {

@@ -6,10 +6,12 @@
 
 pub mod breaker;
 
+use crate::metrics::Metrics;
 use crate::time::Clock;
 use breaker::Breaker;
 use drivers::{Answer, ComputeDriver, Operation};
 use std::sync::Arc;
+use std::time::Instant;
 use tracing::debug;
 
 /// One cloud behind the aggregate.
@@ -21,13 +23,15 @@ pub struct Cloud {
     pub driver: Arc<dyn ComputeDriver>,
     /// Whether it is asked at the moment.
     pub breaker: Arc<Breaker>,
+    metrics: Arc<Metrics>,
 }
 
 impl Cloud {
-    /// The cloud behind a driver of this name; `clock` is what its outages are timed by.
+    /// The cloud behind a driver of this name; `clock` is what its outages are timed by, `metrics` where requests are
+    /// counted.
     #[must_use]
-    pub fn new(name: &str, driver: Arc<dyn ComputeDriver>, clock: Clock) -> Self {
-        Self { name: name.to_owned(), driver, breaker: Arc::new(Breaker::new(name, clock)) }
+    pub fn new(name: &str, driver: Arc<dyn ComputeDriver>, clock: Clock, metrics: Arc<Metrics>) -> Self {
+        Self { name: name.to_owned(), driver, breaker: Arc::new(Breaker::new(name, clock)), metrics }
     }
 
     /// Asks the driver something; `None` while it is left alone.
@@ -54,7 +58,9 @@ impl Cloud {
     where
         F: Future<Output = Answer<T>>,
     {
+        let begun = Instant::now();
         let answer = question(Arc::clone(&self.driver)).await;
+        self.metrics.driver_request(&self.name, operation, answer.as_ref().err(), begun.elapsed());
         if let Err(error) = &answer {
             debug!(driver = self.name, %operation, %error, "the driver says no");
         }

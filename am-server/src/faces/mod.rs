@@ -4,3 +4,4 @@
 mod accept;
 pub mod deltacloud;
 pub mod geni;
+pub mod metrics;

@@ -96,12 +96,14 @@ impl Reconciler {
         let mut probes = JoinSet::new();
         loop {
             changes.mark_unchanged();
+            let begun = Instant::now();
             self.send_probes(&mut probes);
             if Instant::now() >= next_full {
                 self.compare_everything().await;
                 next_full = Instant::now() + full;
             }
             let left = self.pass().await;
+            self.aggregate.metrics().round(begun.elapsed());
             let mut wake = next_full;
             if left != Left::default() {
                 wake = wake.min(Instant::now() + self.busy);

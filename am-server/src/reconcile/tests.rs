@@ -90,14 +90,20 @@ impl World {
         });
         let clouds = [("lab", &lab), ("far", &far)].map(|(name, driver)| {
             let driver: Arc<dyn ComputeDriver> = driver.clone();
-            Cloud::new(name, driver, Arc::clone(&clock))
+            Cloud::new(name, driver, Arc::clone(&clock), Arc::default())
         });
         let roots = TrustRoots::from_certificates(Vec::new(), &credentials::Policy::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path.join("state.db")).unwrap());
-        let aggregate =
-            Aggregate::start(config, Arc::new(Verifier::new(roots, 0)), store, clouds.into(), clock)
-                .await
-                .unwrap();
+        let aggregate = Aggregate::start(
+            config,
+            Arc::new(Verifier::new(roots, 0)),
+            store,
+            clouds.into(),
+            clock,
+            Arc::default(),
+        )
+        .await
+        .unwrap();
         let reconciler = Reconciler::new(Arc::new(aggregate));
         let world = Self { reconciler, faults: lab.faults(), lab, far, ahead, _folder: folder };
         let later = world.reconciler.now() + TimeDelta::days(30);

@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 /// A face over one driver, for the user that the real mock has.
 pub fn face(driver: Arc<dyn ComputeDriver>) -> Arc<Face> {
-    let cloud = Cloud::new("mock", driver, system_clock());
+    let cloud = Cloud::new("mock", driver, system_clock(), Arc::default());
     let users = Users::new([("mockuser", "mockpassword")]);
     Arc::new(Face::new(vec![cloud], users, service::limits(&LimitsSection::default()), None))
 }

@@ -1,11 +1,9 @@
 //! Connections: plain or TLS, one task each.
 
 use super::Face;
-use crate::faces::accept::accept;
+use crate::faces::accept::{accept, speak};
 use crate::faces::geni::tls::TlsSetupError;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -98,7 +96,7 @@ impl Face {
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: SocketAddr, mut stop: watch::Receiver<bool>)
+    async fn speak<S>(self: Arc<Self>, stream: S, peer: SocketAddr, stop: watch::Receiver<bool>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -106,26 +104,6 @@ impl Face {
             let face = Arc::clone(&self);
             async move { Ok::<_, Infallible>(face.answer(request).await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.idle)
-            .max_headers(64)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            _ = stopping => None,
-        };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            debug!(%peer, %error, "connection ended early");
-        }
+        speak(stream, service, self.limits.idle, peer, stop).await;
     }
 }

@@ -69,11 +69,11 @@ pub async fn answer(
     };
     let (method, arguments) = match decoded {
         Ok(call) => call,
-        Err(fault) => return refuse(&caller, &fault),
+        Err(fault) => return refuse(aggregate, &caller, &fault),
     };
     let Some(method) = METHODS.into_iter().find(|known| *known == method) else {
         let name = xmlrpc::printable(&method).chars().take(60).collect();
-        return refuse(&caller, &Fault::UnknownMethod { name, known: METHODS.join(", ") });
+        return refuse(aggregate, &caller, &Fault::UnknownMethod { name, known: METHODS.join(", ") });
     };
     let span = info_span!(
         "call", request = %caller.request, caller = %caller.urn(), peer = %caller.peer, api = version.number(), call = method,
@@ -81,7 +81,10 @@ pub async fn answer(
     );
     let result =
         carry_out(aggregate, ready, version, &caller, method, arguments).instrument(span.clone()).await;
-    let took = started.elapsed().as_micros();
+    let took = started.elapsed();
+    let geni_code = result.as_ref().err().map_or(0, CallError::geni_code);
+    aggregate.metrics().call(method, geni_code, took);
+    let took = took.as_micros();
     span.in_scope(|| match result {
         Ok(document) => {
             info!(geni_code = 0, took_us = took, "answered");
@@ -94,7 +97,8 @@ pub async fn answer(
     })
 }
 
-fn refuse(caller: &Caller, fault: &Fault) -> Arc<Document> {
+fn refuse(aggregate: &Aggregate, caller: &Caller, fault: &Fault) -> Arc<Document> {
+    aggregate.metrics().not_a_call();
     info!(request = %caller.request, caller = %caller.urn(), peer = %caller.peer, fault = fault.code(), reason = %fault, "not a call");
     Arc::new(Document::new(xmlrpc::encode_fault(fault.code(), &fault.to_string())))
 }

@@ -16,12 +16,11 @@ pub mod xmlrpc;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
-use crate::faces::accept::accept;
+use crate::faces::accept::{accept, speak};
+use crate::metrics::Unserved;
 use credentials::Identity;
 use http::Places;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use ready::Ready;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -88,25 +87,31 @@ impl Face {
         .await;
     }
 
-    async fn connection(
-        self: Arc<Self>,
-        socket: TcpStream,
-        peer: SocketAddr,
-        mut stop: watch::Receiver<bool>,
-    ) {
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+        let metrics = self.aggregate.metrics();
+        let _open = metrics.connection();
         // Small answers must not wait for an acknowledgement of the handshake's last packet.
         let _ = socket.set_nodelay(true);
         let handshake =
             tokio::time::timeout(self.limits.request.min(HANDSHAKE), self.acceptor.accept(socket)).await;
         let stream = match handshake {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return debug!(%peer, %error, "TLS handshake refused"),
-            Err(_) => return debug!(%peer, "TLS handshake took too long"),
+            Ok(Err(error)) => {
+                metrics.unserved(Unserved::Handshake);
+                return debug!(%peer, %error, "TLS handshake refused");
+            }
+            Err(_) => {
+                metrics.unserved(Unserved::Slow);
+                return debug!(%peer, "TLS handshake took too long");
+            }
         };
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let identity = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.now()) {
             Ok(identity) => Arc::new(identity),
-            Err(error) => return info!(%peer, %error, "client certificate refused"),
+            Err(error) => {
+                metrics.unserved(Unserved::Certificate);
+                return info!(%peer, %error, "client certificate refused");
+            }
         };
         // A client that does not take its answer must not hold it for ever.
         let mut stream = TimeoutStream::new(stream);
@@ -116,27 +121,7 @@ impl Face {
             let (face, identity, places) = (Arc::clone(&self), Arc::clone(&identity), places.clone());
             async move { Ok::<_, std::convert::Infallible>(face.request(request, identity, peer, &places).await) }
         });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.idle)
-            .max_headers(64)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
-        tokio::pin!(connection);
-        let stopping = async { stop.wait_for(|stop| *stop).await.map(drop) };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => Some(ended),
-            _ = stopping => None,
-        };
-        let ended = match ended {
-            Some(ended) => ended,
-            None => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            debug!(%peer, %error, "connection ended early");
-        }
+        speak(Box::pin(stream), service, self.limits.idle, peer, stop).await;
     }
 
     /// The places of one caller, the same for all their connections.

@@ -1,0 +1,117 @@
+//! The face for monitoring: figures and health over plain HTTP, on addresses of this machine alone.
+//!
+//! `GET /metrics` gives all figures in the OpenMetrics text format, which Prometheus reads; `GET /health` says whether the
+//! service can do its work: whether its database takes a transaction and answers a question.
+
+use crate::aggregate::Aggregate;
+use crate::faces::accept::{accept, speak};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, watch};
+use tokio_io_timeout::TimeoutStream;
+use tracing::error;
+
+/// Connections at once: monitors are few.
+const CONNECTIONS: usize = 16;
+/// Longest time for the headers of a request, and for a client to take the next part of its answer.
+const IDLE: Duration = Duration::from_secs(30);
+/// Longest time for the database to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The media type of the figures.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The listening face.
+pub struct Face {
+    aggregate: Arc<Aggregate>,
+    /// Held while figures are put together: one reading at a time is enough for all.
+    reading: Mutex<()>,
+}
+
+impl Face {
+    /// A face for `aggregate`.
+    #[must_use]
+    pub fn new(aggregate: Arc<Aggregate>) -> Self {
+        Self { aggregate, reading: Mutex::default() }
+    }
+
+    /// Serves until `stop` turns true.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
+        accept(listener, CONNECTIONS, PATIENCE, stop.clone(), move |socket, peer| {
+            Arc::clone(&self).connection(socket, peer, stop.clone())
+        })
+        .await;
+    }
+
+    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+        let mut stream = TimeoutStream::new(socket);
+        stream.set_write_timeout(Some(IDLE));
+        let service = service_fn(|request: Request<hyper::body::Incoming>| {
+            let face = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(face.answer(request.method(), request.uri().path()).await) }
+        });
+        speak(Box::pin(stream), service, IDLE, peer, stop).await;
+    }
+
+    async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+        match (method, path) {
+            (&Method::GET, "/metrics") => self.figures().await,
+            (&Method::GET, "/health") => self.health().await,
+            (_, "/metrics" | "/health") => {
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "this can only be read: use GET\n");
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+                response
+            }
+            _ => text(StatusCode::NOT_FOUND, "nothing here; there are /metrics and /health\n"),
+        }
+    }
+
+    async fn figures(&self) -> Response<Full<Bytes>> {
+        let read = async {
+            let _turn = self.reading.lock().await;
+            self.aggregate.metrics().text(&self.aggregate).await
+        };
+        match tokio::time::timeout(PATIENCE, read).await {
+            Ok(Ok(figures)) => {
+                let mut response = Response::new(Full::new(Bytes::from(figures)));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(OPENMETRICS));
+                response
+            }
+            Ok(Err(error)) => unwell(&error.to_string()),
+            Err(_) => unwell("it does not answer in time"),
+        }
+    }
+
+    async fn health(&self) -> Response<Full<Bytes>> {
+        let store = self.aggregate.store();
+        let asked = async {
+            store.check().await?;
+            store.next_expiry().await
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(Ok(_)) => text(StatusCode::OK, "ok\n"),
+            Ok(Err(error)) => unwell(&error.to_string()),
+            Err(_) => unwell("it does not answer in time"),
+        }
+    }
+}
+
+/// The database is not as it should be; how, is for the log.
+fn unwell(reason: &str) -> Response<Full<Bytes>> {
+    error!(reason, "the database fails those who watch the service");
+    text(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; the log says more\n")
+}
+
+fn text(status: StatusCode, message: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(message.as_bytes())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
