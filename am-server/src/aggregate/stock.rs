@@ -141,12 +141,16 @@ impl Aggregate {
     /// # Errors
     /// The store could not be told; the old inventory stays.
     pub async fn refresh_inventory(&self) -> Result<(), StoreError> {
+        let mut reading = JoinSet::new();
+        for cloud in self.clouds.iter().cloned() {
+            if let Some(pass) = cloud.breaker.admit() {
+                reading.spawn(async move { Stock::read(&cloud, pass).await.map(|stock| (cloud, stock)) });
+            }
+        }
         let mut read = Vec::new();
-        for cloud in &self.clouds {
-            if let Some(pass) = cloud.breaker.admit()
-                && let Ok(stock) = Stock::read(cloud, pass).await
-            {
-                read.push((cloud, stock));
+        while let Some(done) = reading.join_next().await {
+            if let Ok(Ok(stock)) = done {
+                read.push(stock);
             }
         }
         self.restock(read).await
@@ -158,13 +162,13 @@ impl Aggregate {
     /// As [`Aggregate::refresh_inventory`].
     pub async fn probe(&self, cloud: &Cloud, probe: Pass) -> Result<(), StoreError> {
         match Stock::read(cloud, probe).await {
-            Ok(stock) => self.restock(vec![(cloud, stock)]).await,
+            Ok(stock) => self.restock(vec![(cloud.clone(), stock)]).await,
             Err(_) => Ok(()),
         }
     }
 
     /// Puts what these clouds have in place of what they had.
-    async fn restock(&self, read: Vec<(&Cloud, Stock)>) -> Result<(), StoreError> {
+    async fn restock(&self, read: Vec<(Cloud, Stock)>) -> Result<(), StoreError> {
         // One after the other: each begins with what the one before it left.
         let _turn = self.restocking.lock().await;
         let before = self.inventory();

@@ -9,10 +9,14 @@ pub mod breaker;
 use crate::metrics::Metrics;
 use crate::time::Clock;
 use breaker::Breaker;
-use drivers::{Answer, ComputeDriver, Operation};
+use drivers::{Answer, ComputeDriver, DriverError, Operation};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::debug;
+
+/// The longest that anything of the aggregate waits for a driver, whatever the driver's own limits: others wait as well.
+/// What was asked may have happened, as after any other time-out.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One cloud behind the aggregate.
 #[derive(Clone)]
@@ -59,7 +63,9 @@ impl Cloud {
         F: Future<Output = Answer<T>>,
     {
         let begun = Instant::now();
-        let answer = question(Arc::clone(&self.driver)).await;
+        let answer = tokio::time::timeout(PATIENCE, question(Arc::clone(&self.driver)))
+            .await
+            .unwrap_or(Err(DriverError::TimedOut { operation }));
         self.metrics.driver_request(&self.name, operation, answer.as_ref().err(), begun.elapsed());
         if let Err(error) = &answer {
             debug!(driver = self.name, %operation, %error, "the driver says no");

@@ -1,16 +1,24 @@
 //! The comparison of all instances with all slivers.
 
-use super::{PAGE, Reconciler, instances, log_store};
+use super::{PAGE, Reconciler, finished, instances, log_store};
 use crate::aggregate::grant::Grant;
 use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
+use chrono::TimeDelta;
 use drivers::{ComputeDriver, Instance as Machine, InstanceState, Verb};
 use state::{AllocationStatus, Operational, ResourceKind, Sliver};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
-use tracing::{info, warn};
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
 use urn::Urn;
+
+/// How long it is known of a sliver that went, and to which slice it belonged. Names are random, so that none is given
+/// again by accident after that.
+const REMEMBERED: TimeDelta = TimeDelta::days(90);
+/// The most slivers forgotten in one go: whoever saves something waits for it.
+const MOST_DROPPED: usize = 1000;
 
 /// Instances that bear a name of ours, by that name.
 type Unclaimed<'a> = HashMap<&'a str, Vec<(&'a Cloud, &'a Machine)>>;
@@ -25,14 +33,16 @@ impl Reconciler {
         let store = self.aggregate.store();
         // The instances are listed before the slivers: one that is created in between is then in neither list or in
         // both, never an instance without a sliver.
-        let mut listed = Vec::new();
-        let inventory = self.aggregate.inventory();
-        for offer in &inventory.offers {
+        let mut listing = JoinSet::new();
+        for cloud in self.aggregate.clouds().iter().cloned() {
             let question = |driver: Arc<dyn ComputeDriver>| async move { driver.instances().await };
-            if let Some(Ok(machines)) = offer.cloud.ask(instances(Verb::Index), question).await {
-                listed.push((offer.cloud.clone(), machines));
-            }
+            listing.spawn(async move {
+                let answer = cloud.ask(instances(Verb::Index), question).await;
+                Some((cloud, answer?.ok()?))
+            });
         }
+        let listed: Vec<(Cloud, Vec<Machine>)> = finished(listing).await.into_iter().flatten().collect();
+        let inventory = self.aggregate.inventory();
         let mut strays = self.list_volumes(&inventory).await;
         let live = listed
             .iter()
@@ -81,7 +91,7 @@ impl Reconciler {
                 if strays.has(&token) {
                     with_volumes.entry(entry.slice.clone()).or_default().push(entry.sliver.clone());
                 }
-                if inventory.offers.len() > 1 && unclaimed.contains_key(token.as_str()) {
+                if self.aggregate.clouds().len() > 1 && unclaimed.contains_key(token.as_str()) {
                     to_claim.entry(entry.slice).or_default().push(entry.sliver);
                 } else {
                     unclaimed.remove(token.as_str());
@@ -97,6 +107,17 @@ impl Reconciler {
         }
         self.destroy_strangers(unclaimed).await;
         self.destroy_stray_volumes(strays).await;
+        self.drop_long_departed().await;
+    }
+
+    /// Forgets slivers that went long ago and of which nothing is left, so that the list of them does not grow without
+    /// end. Should something of one show up all the same, it bears our name and belongs to no sliver: it is destroyed.
+    async fn drop_long_departed(&self) {
+        match self.aggregate.store().drop_departed(self.now() - REMEMBERED, MOST_DROPPED).await {
+            Ok(0) => {}
+            Ok(slivers) => debug!(slivers, "slivers that went long ago are forgotten"),
+            Err(error) => log_store(error),
+        }
     }
 
     /// Takes from `unclaimed` what belongs to these slivers: the instances at drivers that they know of.

@@ -416,6 +416,30 @@ async fn departed_slivers_of_a_removed_driver_keep_nobody_busy() {
 }
 
 #[tokio::test]
+async fn a_sliver_is_forgotten_long_after_nothing_of_it_is_left() {
+    let world = World::running().await;
+    let delete = state::Delete { selection: Selection::Slice, best_effort: false, operator: false };
+    world.does(Event::Delete(delete)).await;
+    let store = Arc::clone(world.reconciler.aggregate.store());
+    let known = async || store.slice_of(&urn("sliver", "a")).await.unwrap().is_some();
+    let day = 24 * 3600;
+    world.ahead.fetch_add(200 * day, Ordering::Relaxed);
+    world.reconciler.compare_everything().await;
+    assert!(known().await, "its instance is still there");
+    for _ in 0..5 {
+        world.pause().await;
+        world.reconciler.pass().await;
+    }
+    assert_eq!(world.machine().await, None);
+    world.ahead.fetch_sub(111 * day, Ordering::Relaxed);
+    world.reconciler.compare_everything().await;
+    assert!(known().await, "89 days after it went");
+    world.ahead.fetch_add(2 * day, Ordering::Relaxed);
+    world.reconciler.compare_everything().await;
+    assert!(!known().await);
+}
+
+#[tokio::test]
 async fn a_step_that_panics_takes_no_other_with_it() {
     let mut tasks = JoinSet::new();
     tasks.spawn(async { 1 });
