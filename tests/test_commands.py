@@ -47,10 +47,45 @@ def test_init_makes_good_what_is_missing(new_home):
     assert set(after) - set(before) == {home.folder / "request.rspec"}
 
 
+PAIRS = [("authority/cert.pem", "authority/key.pem"), ("server-cert.pem", "server-key.pem"), ("users/bob/cert.pem", "users/bob/key.pem")]
+
+
+@pytest.mark.parametrize("certificate, key", PAIRS)
+def test_init_goes_on_where_it_was_broken_off(new_home, certificate, key):
+    home = new_home()
+    kept = (home.folder / key).read_bytes()
+    if certificate.startswith("authority"):
+        # All that an authority signed goes with it.
+        for file in [*home.folder.rglob("*cert.pem"), *home.folder.rglob("development.pem"), *home.folder.rglob("*-cred.xml")]:
+            file.unlink()
+    else:
+        (home.folder / certificate).unlink()
+    binary.run("init", "--dir", home.folder, "--authority", home.authority)
+    assert (home.folder / key).read_bytes() == kept
+    public = [
+        subprocess.run(["openssl", *command], cwd=home.folder, check=True, capture_output=True).stdout
+        for command in (["x509", "-in", certificate, "-pubkey", "-noout"], ["pkey", "-in", key, "-pubout"])
+    ]
+    assert public[0] == public[1], "a certificate for the key that was there"
+    binary.run("check", "--config", home.config)
+
+
+@pytest.mark.parametrize("certificate, key", PAIRS)
+def test_a_certificate_without_its_key_is_not_passed_over(new_home, certificate, key):
+    home = new_home()
+    (home.folder / key).unlink()
+    before = content(home.folder)
+    done = binary.run("init", "--dir", home.folder, check=False)
+    assert done.returncode != 0 and certificate in done.stderr and key in done.stderr
+    assert content(home.folder) == before
+
+
 def test_keys_and_credentials_are_their_owners_alone(new_home, server):
     for folder in (new_home().folder, server.home.folder):
         private = [file for file in folder.rglob("*") if file.name.endswith("key.pem") or file.name == "user-cred.xml"]
         assert len(private) == 6
+        # The mock cloud's files hold user data.
+        private += folder.glob("*.sqlite*")
         for file in private:
             assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 

@@ -2,6 +2,7 @@
 guarantees): same instance and disk for geni_persistent_state, not booted for geni_dynamic_state, not touched for
 geni_no_disruption."""
 
+import re
 import sqlite3
 
 import pytest
@@ -73,7 +74,12 @@ def test_the_promise_is_kept(cloud, change, other_users):
     assert level == PROMISES.get((cloud.kind, change), "geni_no_disruption")
     assert cloud.mock.last_call() == calls
     people = [(cloud.home.user_urn("alice"), [KEY])] + [(cloud.home.user_urn("bob"), [KEY])] * other_users
-    slice.provision(geni_users=users(*people)).ok()
+    answer = slice.provision(geni_users=users(*people))
+    answer.ok()
+    # Whose new accounts would need a boot that was promised not to be is told.
+    undisturbed = [name for name in ids if promised[name] in ("geni_dynamic_state", "geni_no_disruption")]
+    told = re.findall(r"promised not to disturb (.+), whose accounts", answer.output)
+    assert told == ([", ".join(undisturbed)] if other_users and undisturbed and cloud.kind != "live" else []), answer.output
     slice.wait("geni_ready")
     after = slice.instances()
     for name, urn in ids.items():

@@ -45,6 +45,16 @@ pub enum DevelopmentError {
     /// A certificate or credential could not be made.
     #[error(transparent)]
     Mint(#[from] MintError),
+    /// A certificate without its key: nobody can use it, and it may be somebody's.
+    #[error(
+        "{certificate} is there without its key {key}: put that back, or remove the certificate to have both made anew"
+    )]
+    NoKey {
+        /// The certificate.
+        certificate: PathBuf,
+        /// Where its key should be.
+        key: PathBuf,
+    },
     /// The folder's authority cannot be trusted.
     #[error("the development authority: {0}")]
     Authority(#[from] ChainError),
@@ -136,19 +146,14 @@ impl Folder {
         now: DateTime<Utc>,
         made: &mut Vec<PathBuf>,
     ) -> Result<Authority, DevelopmentError> {
-        if self.path("authority/key.pem").exists() {
+        let Some((certificate, key)) = half_made(&self.path("authority"), ["cert.pem", "key.pem"], made)?
+        else {
             return self.authority();
-        }
+        };
         let urn = Urn::new(&urn::Authority::parse(name)?, "authority", "sa")?;
-        let authority = Authority::self_signed(
-            urn,
-            KeyPair::generate()?,
-            now - TimeDelta::hours(1),
-            now + CERTIFICATES_FOR,
-        )?;
+        let authority = Authority::self_signed(urn, key, now - TimeDelta::hours(1), now + CERTIFICATES_FOR)?;
         let chain = authority.chain().iter().map(Certificate::to_pem).collect::<String>();
-        write_new(&self.path("authority/cert.pem"), chain.as_bytes(), 0o644, made)?;
-        write_new(&self.path("authority/key.pem"), authority.key().to_pkcs8_pem().as_bytes(), 0o600, made)?;
+        write_new(&certificate, chain.as_bytes(), 0o644, made)?;
         Ok(authority)
     }
 
@@ -160,9 +165,9 @@ impl Folder {
         now: DateTime<Utc>,
         made: &mut Vec<PathBuf>,
     ) -> Result<(), DevelopmentError> {
-        if self.path("server-key.pem").exists() {
+        let Some((file, key)) = half_made(&self.dir, ["server-cert.pem", "server-key.pem"], made)? else {
             return Ok(());
-        }
+        };
         let mut subject = Subject::new(Urn::new(&urn::Authority::parse(name)?, "authority", "am")?);
         subject.uuid = Some(Uuid::new_v4());
         subject.common_name = Some(name.to_owned());
@@ -174,16 +179,9 @@ impl Folder {
         if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
             subject.ip_addresses.push(listen.ip());
         }
-        let key = KeyPair::generate()?;
         let certificate =
             authority.issue(&subject, &key, now - TimeDelta::hours(1), now + CERTIFICATES_FOR)?;
-        write_new(
-            &self.path("server-cert.pem"),
-            with_chain(&certificate, authority).as_bytes(),
-            0o644,
-            made,
-        )?;
-        write_new(&self.path("server-key.pem"), key.to_pkcs8_pem().as_bytes(), 0o600, made)
+        write_new(&file, with_chain(&certificate, authority).as_bytes(), 0o644, made)
     }
 
     fn add_user(
@@ -196,19 +194,18 @@ impl Folder {
         urn::user_name(user)?;
         let dir = self.user(user);
         fs::create_dir_all(&dir).map_err(|source| DevelopmentError::File { path: dir.clone(), source })?;
-        if dir.join("key.pem").exists() {
+        if let Some((file, key)) = half_made(&dir, ["cert.pem", "key.pem"], made)? {
+            let mut subject =
+                Subject::new(Urn::new(&urn::Authority::parse(&authority_name(authority))?, "user", user)?);
+            subject.uuid = Some(Uuid::new_v4());
+            subject.email = Some(format!("{user}@example.net"));
+            let certificate =
+                authority.issue(&subject, &key, now - TimeDelta::hours(1), now + CERTIFICATES_FOR)?;
+            write_new(&file, with_chain(&certificate, authority).as_bytes(), 0o644, made)?;
+        }
+        if dir.join("user-cred.xml").exists() {
             return Ok(());
         }
-        let mut subject =
-            Subject::new(Urn::new(&urn::Authority::parse(&authority_name(authority))?, "user", user)?);
-        subject.uuid = Some(Uuid::new_v4());
-        subject.email = Some(format!("{user}@example.net"));
-        let key = KeyPair::generate()?;
-        let certificate =
-            authority.issue(&subject, &key, now - TimeDelta::hours(1), now + CERTIFICATES_FOR)?;
-        let pem = with_chain(&certificate, authority);
-        write_new(&dir.join("cert.pem"), pem.as_bytes(), 0o644, made)?;
-        write_new(&dir.join("key.pem"), key.to_pkcs8_pem().as_bytes(), 0o600, made)?;
         let chain = chain_of(&dir.join("cert.pem"))?;
         let credential = authority.credential(&NewCredential {
             owner: &chain,
@@ -324,6 +321,29 @@ impl Folder {
             cert = absolute(alice.join("cert.pem")),
             key = absolute(alice.join("key.pem")),
         )
+    }
+}
+
+/// The place of a certificate that is still to be made, and the key it is to be made for; None when both are there. The
+/// key comes first, so that whatever `init` was broken off at, the next one goes on from there.
+fn half_made(
+    dir: &Path,
+    [certificate, key]: [&str; 2],
+    made: &mut Vec<PathBuf>,
+) -> Result<Option<(PathBuf, KeyPair)>, DevelopmentError> {
+    let (certificate, key) = (dir.join(certificate), dir.join(key));
+    match (certificate.exists(), key.exists()) {
+        (true, true) => Ok(None),
+        (true, false) => Err(DevelopmentError::NoKey { certificate, key }),
+        (false, true) => {
+            let pair = KeyPair::from_pem(&read(&key)?)?;
+            Ok(Some((certificate, pair)))
+        }
+        (false, false) => {
+            let pair = KeyPair::generate()?;
+            write_new(&key, pair.to_pkcs8_pem().as_bytes(), 0o600, made)?;
+            Ok(Some((certificate, pair)))
+        }
     }
 }
 

@@ -304,5 +304,26 @@ pub fn next(
     }
 }
 
+/// Whether a running instance goes on with the accounts that it has until it next boots for another reason: new ones would
+/// need a boot that was promised not to be.
+#[must_use]
+pub fn accounts_wait(
+    built: &Built,
+    target: &Built,
+    promised: Guarantee,
+    capabilities: &Capabilities,
+) -> bool {
+    if built.user_data == target.user_data {
+        return false;
+    }
+    match Change::plan(built, target, capabilities).within(promised, true) {
+        Some(change) => {
+            promised >= Guarantee::DynamicState
+                && change.modifications.iter().any(|(_, cost)| *cost == Disruption::NextBoot)
+        }
+        None => true,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,10 @@
 use crate::aggregate::{Aggregate, StartError};
 use crate::cloud::Cloud;
 use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
+use crate::faces::certificate::TlsSetupError;
 use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{self, ListenError};
-use crate::faces::geni::tls::{self, TlsSetupError};
+use crate::faces::geni::tls;
 use crate::faces::geni::{Face, Limits};
 use crate::faces::metrics;
 use crate::metrics::Metrics;

@@ -90,6 +90,15 @@ impl Request {
         Ok(request)
     }
 
+    /// Reads the argument of a further Allocate: a request alone (AM API v3). A link may name interfaces of nodes
+    /// that the slice has already, as in [`Request::parse_update`].
+    ///
+    /// # Errors
+    /// [`RspecError`] says what is wrong and where.
+    pub fn parse_addition(xml: &str, limits: &Limits) -> Result<Self, RspecError> {
+        Self::read(xml, limits, &[DocumentType::Request])
+    }
+
     /// Reads the argument of Update: a request or a manifest (AM API v4 draft, change set C). A link may
     /// name interfaces of nodes that the call leaves alone, so the caller has to check ends that
     /// the document does not hold (see [`Request::dangling_interface_refs`]).

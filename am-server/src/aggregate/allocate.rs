@@ -8,7 +8,7 @@ use super::placement::Placement;
 use super::{Aggregate, remaining, volumes};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
-use rspec::{DocumentType, Local, Request, RspecError, RspecErrorKind};
+use rspec::{Local, Request, RspecError, RspecErrorKind};
 use state::{AllocateMode, Event, NewSliver, ResourceKind, View};
 use std::collections::HashSet;
 use urn::Urn;
@@ -41,14 +41,9 @@ impl Aggregate {
         let admitted =
             self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver).await?;
         let (limits, rspec) = (self.limits, request.rspec);
-        let asked =
-            off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;
-        if asked.document_type != DocumentType::Request {
-            return Err(CallError::bad_arguments(format!(
-                "rspec: this is an RSpec of type {:?}; it should be request",
-                asked.document_type.to_string()
-            )));
-        }
+        let asked = off_thread(rspec.len(), move || Request::parse_addition(&rspec, &limits))
+            .await?
+            .map_err(unfit)?;
         let inventory = self.inventory();
         let transition = self
             .transact(&admitted.slice, |slice, held| {

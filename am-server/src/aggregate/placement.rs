@@ -506,7 +506,8 @@ fn refused(node: &Node, why: String) -> CallError {
     CallError::new(GeniCode::Refused, format!("node {:?} ({}): {why}", node.client_id, node.position))
 }
 
-fn listed(names: &[String]) -> String {
+/// Names for a message.
+pub(super) fn listed(names: &[String]) -> String {
     let mut text = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text.push_str(&format!(" and {} more", names.len() - LISTED));

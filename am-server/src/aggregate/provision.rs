@@ -4,14 +4,15 @@ use super::answer::{Answer, Manifest, SliverEntry, Slivers};
 use super::caller::Caller;
 use super::error::CallError;
 use super::grant::{Grant, NodeGrant};
-use super::manifest::unreadable;
+use super::manifest::{InstanceDetail, unreadable};
+use super::placement::listed;
 use super::renew::expiries;
 use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, by_name};
-use crate::plan::{Built, user_data};
+use crate::plan::{Built, accounts_wait, user_data};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
-use rspec::Node;
+use rspec::{Guarantee, Node};
 use state::{AllocationStatus, Configuration, Event, Phase, Provisioning, Selection, Sliver, View};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -82,8 +83,31 @@ impl Aggregate {
             rspec,
             slivers: transition.report.iter().map(SliverEntry::of).collect(),
         };
-        let output = expiries(&Slivers { slice: admitted.slice, slivers: value.slivers.clone() });
+        let mut output = expiries(&Slivers { slice: admitted.slice, slivers: value.slivers.clone() });
+        if users.is_some() {
+            let late: Vec<String> = shown.iter().filter_map(|sliver| self.keeps_accounts(sliver)).collect();
+            if !late.is_empty() {
+                output += &format!(
+                    "; geni_users: Update promised not to disturb {}, whose accounts change when they next boot",
+                    listed(&late)
+                );
+            }
+        }
         Ok(Answer { value, output })
+    }
+
+    /// The name of a node that runs and will go on with the accounts that it has until it next boots.
+    fn keeps_accounts(&self, sliver: &Sliver) -> Option<String> {
+        sliver.instance.as_ref().filter(|instance| instance.phase == Phase::Running)?;
+        let built = InstanceDetail::of(sliver)?.built;
+        let granted = sliver.granted()?;
+        let Grant::Node(grant) = Grant::of(granted).ok()? else { return None };
+        let data = user_data(&Node::from_fragment(&granted.rspec).ok()?, &grant).ok()?;
+        let inventory = self.inventory();
+        let capabilities = inventory.cloud(&grant.driver)?.driver.capabilities();
+        let promised = grant.preserve.unwrap_or(Guarantee::None);
+        accounts_wait(&built, &Built::of(&grant, &data), promised, capabilities)
+            .then(|| granted.client_id.clone())
     }
 }
 

@@ -2,6 +2,7 @@
 //! back; none of them decides anything about slivers.
 
 mod accept;
+pub mod certificate;
 pub mod deltacloud;
 pub mod geni;
 pub mod metrics;

@@ -173,6 +173,23 @@ fn user_data_never_reboots_what_was_promised_to_go_on() {
 }
 
 #[test]
+fn accounts_wait_where_they_cannot_be_had_without_breaking_the_promise() {
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "p", "v"));
+    let mut at_once = capabilities(&EVERYTHING, Disruption::None);
+    at_once.costs.set_user_data = Disruption::None;
+    for (can, promised, waits) in [
+        (capabilities(&EVERYTHING, Disruption::None), Guarantee::PersistentState, false),
+        (capabilities(&EVERYTHING, Disruption::None), Guarantee::DynamicState, true),
+        (at_once, Guarantee::NoDisruption, false),
+        (capabilities(&[], Disruption::None), Guarantee::PersistentState, true),
+        (capabilities(&[], Disruption::None), Guarantee::None, false),
+    ] {
+        assert_eq!(accounts_wait(&old, &new, promised, &can), waits, "{promised:?}");
+        assert!(!accounts_wait(&old, &old, promised, &can));
+    }
+}
+
+#[test]
 fn a_restart_is_for_what_runs() {
     let same = built("r", "a", "p", "u");
     let can = capabilities(&EVERYTHING, Disruption::None);

@@ -3,7 +3,9 @@
 //! SQLite calls block, so no async thread makes them; and since one thread makes them all, one after
 //! the other, checks made inside a transaction (capacity, names) hold without further locks.
 
-use std::path::Path;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -79,6 +81,14 @@ pub enum OpenError {
         /// All that is wrong.
         problems: Vec<super::ConfigProblem>,
     },
+    /// It cannot be opened or made.
+    #[error("the mock cloud's file {path}: {source}")]
+    File {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// SQLite cannot open or write it.
     #[error("the mock cloud's file: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -94,6 +104,22 @@ pub enum OpenError {
     /// No thread for it.
     #[error("the mock cloud's thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+/// Makes the file if it is not there, and keeps everybody but its owner out of it: it holds keys and user data. SQLite
+/// gives the files beside it the same mode.
+fn keep_private(path: &Path) -> Result<(), OpenError> {
+    const PRIVATE: u32 = 0o600;
+    let failed = |source| OpenError::File { path: path.to_owned(), source };
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
+        .map_err(failed)?;
+    file.set_permissions(Permissions::from_mode(PRIVATE)).map_err(failed)
 }
 
 /// Turns the store's own failures into a driver's error.
@@ -129,7 +155,10 @@ impl Store {
     /// Opens the file (`None`: in memory), makes its tables and first data when it is new.
     pub(super) fn open(path: Option<&Path>, world: &World) -> Result<Self, OpenError> {
         let mut connection = match path {
-            Some(path) => Connection::open(path)?,
+            Some(path) => {
+                keep_private(path)?;
+                Connection::open(path)?
+            }
             None => Connection::open_in_memory()?,
         };
         connection.busy_timeout(std::time::Duration::from_secs(5))?;

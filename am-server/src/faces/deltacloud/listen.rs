@@ -2,11 +2,9 @@
 
 use super::Face;
 use crate::faces::accept::{accept, speak};
-use crate::faces::geni::tls::TlsSetupError;
+use crate::faces::certificate::{self, TlsSetupError};
 use hyper::service::service_fn;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -39,17 +37,7 @@ pub enum ListenError {
 /// # Errors
 /// [`TlsSetupError`] when a file cannot be read or certificate and key do not fit together.
 pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsSetupError> {
-    let pem = |file: &Path| {
-        let file = file.to_owned();
-        move |source| TlsSetupError::Pem { file, source }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(pem(certificate))?;
-    if chain.is_empty() {
-        return Err(TlsSetupError::NoCertificate(certificate.to_owned()));
-    }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let (chain, key) = certificate::read(certificate, key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?

@@ -4,38 +4,19 @@
 //! look for two alerts: 45 (certificate_expired) and 48 (unknown_ca), so the reasons a chain fails are
 //! mapped to the errors that make rustls send them.
 
+use crate::faces::certificate::{self, TlsSetupError};
 use chrono::{DateTime, Utc};
 use credentials::{ChainError, Identity, TrustRoots};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ServerConfig, ServerSessionMemoryCache};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// Why the TLS side cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsSetupError {
-    /// A PEM file could not be read.
-    #[error("{file}: {source}")]
-    Pem {
-        /// The file.
-        file: PathBuf,
-        /// What went wrong.
-        source: rustls::pki_types::pem::Error,
-    },
-    /// The certificate file holds no certificate.
-    #[error("{0}: it holds no certificate")]
-    NoCertificate(PathBuf),
-    /// Certificate and key do not fit, or rustls refuses them.
-    #[error("server certificate and key cannot be used: {0}")]
-    Rustls(#[from] Error),
-}
 
 /// The server side of TLS: our certificate, and `roots` as the judges of the clients'.
 ///
@@ -46,17 +27,7 @@ pub fn server_config(
     key: &Path,
     roots: Arc<TrustRoots>,
 ) -> Result<Arc<ServerConfig>, TlsSetupError> {
-    let pem = |file: &Path| {
-        let file = file.to_owned();
-        move |source| TlsSetupError::Pem { file, source }
-    };
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(pem(certificate))?;
-    if chain.is_empty() {
-        return Err(TlsSetupError::NoCertificate(certificate.to_owned()));
-    }
-    let key = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
+    let (chain, key) = certificate::read(certificate, key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(ClientVerifier::new(roots, &provider));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
