@@ -62,8 +62,9 @@ impl Deltacloud {
         let face = Arc::new(Face::new(vec![cloud], users, limits, tls));
         runtime()?.block_on(async {
             let listener = face.bind(self.listen).await?;
+            let stop = stop_signal()?;
             announce(&face.url(listener.local_addr()?))?;
-            Arc::clone(&face).serve(listener, stop_signal()?).await;
+            Arc::clone(&face).serve(listener, stop).await;
             Ok(())
         })
     }

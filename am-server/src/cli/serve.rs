@@ -29,8 +29,10 @@ impl Serve {
         runtime()?.block_on(async {
             let clock = self.clock_ahead.map_or_else(system_clock, clock_ahead);
             let service = Service::start(config, &folder, clock).await?;
+            // Whoever was told that it is ready may ask it to end.
+            let stop = stop_signal()?;
             announce(&service.url())?;
-            service.run(stop_signal()?).await;
+            service.run(stop).await;
             Ok(())
         })
     }
