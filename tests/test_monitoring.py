@@ -63,6 +63,7 @@ def test_the_figures_tell_what_happens(start_server):
     held = lambda values: sum(value for key, value in values.items() if key[0] == "am_capacity_held")
     assert held(values) == 2 and held(first) == 0
     assert values["am_vlan_tags_held",] == 1
+    assert values["am_volume_gigabytes", "lab"] > 0 == values["am_volume_gigabytes_held", "lab"]
     assert values["am_driver_requests_total", "instances/create", "lab", "ok"] == 2
     assert values["am_driver_request_seconds_count", "instances/create", "lab"] == 2
     assert values["am_driver_breaker", "lab"] == 0

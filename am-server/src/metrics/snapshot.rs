@@ -2,7 +2,7 @@
 
 use super::{Fixed, Metrics, Named};
 use crate::aggregate::Aggregate;
-use crate::aggregate::inventory::vlan_resource;
+use crate::aggregate::inventory::{vlan_resource, volumes_resource};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -91,7 +91,7 @@ async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
     Ok(all)
 }
 
-/// How much there is and how much of it is held, in each realm and of the VLAN tags.
+/// How much there is and how much of it is held: in each realm, of volumes, and of the VLAN tags.
 fn capacity(aggregate: &Aggregate, all: &mut Registry) {
     let (inventory, ledger) = (aggregate.inventory(), aggregate.store().ledger());
     let mut shares: BTreeMap<(&str, &str), Availability> = BTreeMap::new();
@@ -113,6 +113,17 @@ fn capacity(aggregate: &Aggregate, all: &mut Registry) {
     }
     all.register("am_capacity", "Instances that can be lent, by driver and realm", totals);
     all.register("am_capacity_held", "Instances that are lent", held);
+
+    let (totals, held) = (Family::<[Named; 1], Gauge>::default(), Family::<[Named; 1], Gauge>::default());
+    for cloud in aggregate.clouds() {
+        if let Some(share) = ledger.get(&volumes_resource(&cloud.name)) {
+            let labels = [("driver", cloud.name.clone())];
+            totals.get_or_create(&labels).set(gauge(share.total));
+            held.get_or_create(&labels).set(gauge(share.held));
+        }
+    }
+    all.register("am_volume_gigabytes", "Gigabytes of volumes that nodes can have, by driver", totals);
+    all.register("am_volume_gigabytes_held", "Gigabytes of volumes that nodes have", held);
 
     let tags = aggregate.config().vlans().filter_map(|tag| ledger.get(&vlan_resource(tag)));
     let (total, held) = tags.fold((0, 0), |(total, held), tag| (total + tag.total, held + tag.held));
