@@ -36,6 +36,13 @@ impl MadeBy {
     }
 }
 
+/// A form of the parameters that there are.
+pub(super) fn form<'a>(
+    fields: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+) -> Vec<(&'a str, &'a str)> {
+    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
 /// The entity in an answer, which must be there.
 pub(super) fn entity<T>(node: Option<&Node>, decode: Decode<T>) -> Answer<T> {
     node.and_then(decode).ok_or_else(|| unreadable("the answer does not describe what was asked about"))

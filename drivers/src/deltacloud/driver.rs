@@ -1,72 +1,22 @@
-//! The server as a driver: each operation of the trait as the requests it takes.
+//! The server as a driver: each operation of the trait as the requests it takes, with those that take more than one
+//! in a file for their collections.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use base64::Engine;
 
-use super::calls::{MadeBy, entity};
-use super::http::unreadable;
-use super::{DeltacloudDriver, decode, token};
-use crate::capability::{Capabilities, Collection, Operation, Verb};
+use super::calls::{MadeBy, entity, form};
+use super::{DeltacloudDriver, decode};
+use crate::capability::{Capabilities, Collection, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
     Address, Blob, BlobStream, Bucket, CommandOutput, CreateBucket, CreateFirewall, CreateImage,
     CreateInstance, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface, CreateSnapshot,
     CreateSubnet, CreateVolume, Firewall, FirewallRule, HardwareProfile, Image, Instance, Key, LoadBalancer,
-    Metric, Network, NetworkInterface, NewRule, PutBlob, Realm, RuleSource, RunCommand, Snapshot, Subnet,
-    Volume,
+    Metric, Network, NetworkInterface, NewRule, PutBlob, Realm, RunCommand, Snapshot, Subnet, Volume,
 };
 use crate::states::{InstanceAction, StateMachine};
-
-/// A form of the parameters that there are.
-fn form<'a>(fields: impl IntoIterator<Item = (&'a str, Option<&'a str>)>) -> Vec<(&'a str, &'a str)> {
-    fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
-}
-
-impl DeltacloudDriver {
-    /// The form of an instance's creation, under the name that the server shall know it by.
-    fn creation(&self, request: &CreateInstance, name: &str) -> Vec<(String, String)> {
-        let mut fields =
-            vec![("image_id".to_owned(), request.image_id.clone()), ("name".to_owned(), name.to_owned())];
-        let mut add = |name: String, value: Option<&str>| fields.extend(value.map(|v| (name, v.to_owned())));
-        add("realm_id".into(), request.realm_id.as_deref());
-        add("hwp_id".into(), request.hardware_profile_id.as_deref());
-        for (property, value) in &request.values {
-            add(format!("hwp_{property}"), Some(value));
-        }
-        add("keyname".into(), request.keyname.as_deref());
-        // In base64 no text can be mistaken for the base64 of another.
-        let data = request.user_data.as_ref().map(|d| base64::engine::general_purpose::STANDARD.encode(d));
-        add("user_data".into(), data.as_deref());
-        for (number, firewall) in request.firewalls.iter().enumerate() {
-            add(format!("firewalls{}", number + 1), Some(firewall));
-        }
-        fields
-    }
-
-    /// The instance that the server has under this name, as it shows it.
-    async fn instance_on_wire(&self, name: &str) -> Answer<Option<Instance>> {
-        let mut url = self.collection(Collection::Instances, Verb::Index).await?;
-        // A server that knows this filter saves both sides a listing; any other lists all.
-        url.query_pairs_mut().append_pair("name", name);
-        let root = self.server.get(&url, Operation::new(Collection::Instances, Verb::Index), "").await?;
-        let found = root.fields().find(|node| node.text(&["name"]) == Some(name));
-        found.map(|node| entity(Some(node), decode::instance)).transpose()
-    }
-
-    /// Says where there is no room and for how many there is.
-    async fn with_limit(&self, error: DriverError, realm: Option<&str>) -> DriverError {
-        let DriverError::Capacity { collection, .. } = error else { return error };
-        let found = match realm {
-            Some(id) => self.realm(id).await.ok(),
-            None => None,
-        };
-        let limit = found.and_then(|realm| realm.limit).unwrap_or_default();
-        DriverError::Capacity { collection, realm: realm.map(str::to_owned), limit: u64::from(limit) }
-    }
-}
 
 #[async_trait]
 impl ComputeDriver for DeltacloudDriver {
@@ -107,21 +57,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_image(&self, request: &CreateImage) -> Answer<Image> {
-        let fields = form([
-            ("instance_id", Some(request.instance_id.as_str())),
-            ("name", request.name.as_deref()),
-            ("description", request.description.as_deref()),
-        ]);
-        match &request.name {
-            Some(name) => {
-                let made_by = |image: &Image| MadeBy::judge(image.name == *name, true);
-                self.make(Collection::Images, &fields, name, decode::image, made_by).await
-            }
-            None => {
-                let told = self.post(Collection::Images, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::image)
-            }
-        }
+        self.make_image(request).await
     }
 
     async fn destroy_image(&self, id: &str) -> Answer<()> {
@@ -149,62 +85,23 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_instance(&self, request: &CreateInstance) -> Answer<Instance> {
-        self.collection(Collection::Instances, Verb::Create).await?;
-        let unique = self.found().await?.capabilities.unique_names;
-        let name = if unique { request.name.clone() } else { token::wire_name(request) };
-        if !unique {
-            if let Some(before) = self.instance_on_wire(&name).await? {
-                return Ok(before);
-            }
-            if self.instance_named(&request.name).await?.is_some() {
-                let why = "the name is taken by an instance of another request";
-                return Err(DriverError::conflict(Collection::Instances, &request.name, why));
-            }
-        }
-        let fields = self.creation(request, &name);
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let made = match self.post(Collection::Instances, &fields, &request.name, unique).await {
-            Ok(told) => entity(told.document().as_ref(), decode::instance),
-            Err(error) => Err(self.with_limit(error, request.realm_id.as_deref()).await),
-        };
-        match made {
-            Err(error) if error.may_have_happened() && !unique => {
-                self.instance_on_wire(&name).await?.ok_or(error)
-            }
-            other => other,
-        }
+        self.make_instance(request).await
     }
 
     async fn start_instance(&self, id: &str) -> Answer<Instance> {
-        match self.act_on_instance(id, InstanceAction::Start, Verb::Start, decode::instance).await? {
-            Some(instance) => Ok(instance),
-            None => self.instance(id).await,
-        }
+        self.go(id, InstanceAction::Start, Verb::Start).await
     }
 
     async fn stop_instance(&self, id: &str) -> Answer<Instance> {
-        match self.act_on_instance(id, InstanceAction::Stop, Verb::Stop, decode::instance).await? {
-            Some(instance) => Ok(instance),
-            None => self.instance(id).await,
-        }
+        self.go(id, InstanceAction::Stop, Verb::Stop).await
     }
 
     async fn reboot_instance(&self, id: &str) -> Answer<Instance> {
-        match self.act_on_instance(id, InstanceAction::Reboot, Verb::Reboot, decode::instance).await? {
-            Some(instance) => Ok(instance),
-            None => self.instance(id).await,
-        }
+        self.go(id, InstanceAction::Reboot, Verb::Reboot).await
     }
 
     async fn destroy_instance(&self, id: &str) -> Answer<()> {
-        match self.act_on_instance(id, InstanceAction::Destroy, Verb::Destroy, decode::instance).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.may_have_happened() => match self.instance(id).await {
-                Err(DriverError::NotFound { .. }) => Ok(()),
-                _ => Err(error),
-            },
-            Err(error) => Err(error),
-        }
+        self.end_instance(id).await
     }
 
     async fn keys(&self) -> Answer<Vec<Key>> {
@@ -240,17 +137,11 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn associate_address(&self, id: &str, instance_id: &str) -> Answer<Address> {
-        // Servers answer with nothing, and some with a failure where it is so already.
-        let fields = [("instance_id", instance_id)];
-        let acted = self.act(Collection::Addresses, Verb::Associate, id, &fields).await;
-        let now = self.address(id).await?;
-        if now.instance_id.as_deref() == Some(instance_id) { Ok(now) } else { acted.and(Ok(now)) }
+        self.give_address(id, instance_id).await
     }
 
     async fn disassociate_address(&self, id: &str) -> Answer<Address> {
-        let acted = self.act(Collection::Addresses, Verb::Disassociate, id, &[]).await;
-        let now = self.address(id).await?;
-        if now.instance_id.is_none() { Ok(now) } else { acted.and(Ok(now)) }
+        self.take_address(id).await
     }
 
     async fn destroy_address(&self, id: &str) -> Answer<()> {
@@ -266,14 +157,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_firewall(&self, request: &CreateFirewall) -> Answer<Firewall> {
-        // The API wants a description, if only a blank one.
-        let description = if request.description.is_empty() { " " } else { &request.description };
-        let fields = [("name", request.name.as_str()), ("description", description)];
-        let made_by = |firewall: &Firewall| {
-            let same = firewall.description.trim() == request.description.trim();
-            MadeBy::judge(firewall.name == request.name, same)
-        };
-        self.make(Collection::Firewalls, &fields, &request.name, decode::firewall, made_by).await
+        self.make_firewall(request).await
     }
 
     async fn destroy_firewall(&self, id: &str) -> Answer<()> {
@@ -281,41 +165,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn add_firewall_rule(&self, firewall_id: &str, rule: &NewRule) -> Answer<FirewallRule> {
-        let there = |firewall: Firewall| firewall.rules.into_iter().find(|known| known.allow == *rule);
-        if let Some(before) = there(self.firewall(firewall_id).await?) {
-            return Ok(before);
-        }
-        let mut fields = vec![
-            ("protocol".to_owned(), rule.protocol.clone()),
-            ("port_from".to_owned(), rule.port_from.to_string()),
-            ("port_to".to_owned(), rule.port_to.to_string()),
-        ];
-        for (number, source) in rule.sources.iter().enumerate() {
-            let number = number + 1;
-            match source {
-                RuleSource::Address { address, prefix } => {
-                    fields.push((format!("ip_address{number}"), format!("{address}/{prefix}")));
-                }
-                RuleSource::Group { name, owner } => {
-                    fields.push((format!("group{number}"), name.clone()));
-                    fields.push((format!("group{number}owner"), owner.clone()));
-                }
-            }
-        }
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let url = self.member(Collection::Firewalls, Verb::AddRule, &[firewall_id, "rules"]).await?;
-        let operation = Operation::new(Collection::Firewalls, Verb::AddRule);
-        let added =
-            self.server.change(reqwest::Method::POST, &url, &fields, operation, firewall_id, false).await;
-        match added {
-            Err(error) if !error.may_have_happened() => Err(error),
-            other => match there(self.firewall(firewall_id).await?) {
-                Some(rule) => Ok(rule),
-                None => Err(other
-                    .err()
-                    .unwrap_or_else(|| unreadable("the rule is not there although it was added"))),
-            },
-        }
+        self.add_rule(firewall_id, rule).await
     }
 
     async fn remove_firewall_rule(&self, firewall_id: &str, rule_id: &str) -> Answer<()> {
@@ -331,27 +181,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_storage_volume(&self, request: &CreateVolume) -> Answer<Volume> {
-        let capacity = request.capacity.map(|gigabytes| gigabytes.to_string());
-        let fields = form([
-            ("name", request.name.as_deref()),
-            ("description", request.description.as_deref()),
-            ("capacity", capacity.as_deref()),
-            ("realm_id", request.realm_id.as_deref()),
-            ("snapshot_id", request.snapshot_id.as_deref()),
-        ]);
-        match &request.name {
-            Some(name) => {
-                let made_by = |volume: &Volume| {
-                    let same = request.capacity.is_none_or(|wanted| wanted == volume.capacity);
-                    MadeBy::judge(volume.name.as_deref() == Some(name), same)
-                };
-                self.make(Collection::StorageVolumes, &fields, name, decode::volume, made_by).await
-            }
-            None => {
-                let told = self.post(Collection::StorageVolumes, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::volume)
-            }
-        }
+        self.make_volume(request).await
     }
 
     async fn attach_storage_volume(
@@ -360,24 +190,7 @@ impl ComputeDriver for DeltacloudDriver {
         instance_id: &str,
         device: Option<&str>,
     ) -> Answer<Volume> {
-        let before = self.storage_volume(id).await?;
-        if before.instance_id.as_deref() == Some(instance_id) {
-            return Ok(before);
-        }
-        // Real servers insist on a device.
-        let fields = form([
-            ("instance_id", Some(instance_id)),
-            (
-                "device",
-                device.or(if self.found().await?.capabilities.unique_names {
-                    None
-                } else {
-                    Some("/dev/sdc")
-                }),
-            ),
-        ]);
-        self.act(Collection::StorageVolumes, Verb::Attach, id, &fields).await?;
-        self.storage_volume(id).await
+        self.attach_volume(id, instance_id, device).await
     }
 
     async fn detach_storage_volume(&self, id: &str) -> Answer<Volume> {
@@ -398,15 +211,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_storage_snapshot(&self, request: &CreateSnapshot) -> Answer<Snapshot> {
-        let fields = form([
-            ("volume_id", Some(request.volume_id.as_str())),
-            ("name", request.name.as_deref()),
-            ("description", request.description.as_deref()),
-        ]);
-        // Real servers give names of their own, so a name protects only where names are unique.
-        let harmless = self.found().await?.capabilities.unique_names && request.name.is_some();
-        let told = self.post(Collection::StorageSnapshots, &fields, &request.volume_id, harmless).await?;
-        entity(told.document().as_ref(), decode::snapshot)
+        self.make_snapshot(request).await
     }
 
     async fn destroy_storage_snapshot(&self, id: &str) -> Answer<()> {
@@ -465,16 +270,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_network(&self, request: &CreateNetwork) -> Answer<Network> {
-        let fields = form([
-            ("name", Some(request.name.as_str())),
-            ("address_block", request.address_block.as_deref()),
-        ]);
-        let made_by = |network: &Network| {
-            let same =
-                request.address_block.as_ref().is_none_or(|block| network.address_blocks.contains(block));
-            MadeBy::judge(network.name == request.name, same)
-        };
-        self.make(Collection::Networks, &fields, &request.name, decode::network, made_by).await
+        self.make_network(request).await
     }
 
     async fn destroy_network(&self, id: &str) -> Answer<()> {
@@ -490,25 +286,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_subnet(&self, request: &CreateSubnet) -> Answer<Subnet> {
-        let fields = form([
-            ("name", request.name.as_deref()),
-            ("network_id", Some(request.network_id.as_str())),
-            ("address_block", Some(request.address_block.as_str())),
-        ]);
-        match &request.name {
-            Some(name) => {
-                let made_by = |subnet: &Subnet| {
-                    let same = subnet.network_id == request.network_id
-                        && subnet.address_block == request.address_block;
-                    MadeBy::judge(subnet.name == *name, same)
-                };
-                self.make(Collection::Subnets, &fields, name, decode::subnet, made_by).await
-            }
-            None => {
-                let told = self.post(Collection::Subnets, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::subnet)
-            }
-        }
+        self.make_subnet(request).await
     }
 
     async fn destroy_subnet(&self, id: &str) -> Answer<()> {
@@ -524,25 +302,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_network_interface(&self, request: &CreateNetworkInterface) -> Answer<NetworkInterface> {
-        // The API's text has `network`, real servers read `subnet`: both are told.
-        let subnet = self.subnet(&request.subnet_id).await.map_err(|error| match error {
-            DriverError::NotFound { .. } => {
-                DriverError::invalid("subnet", format!("there is no subnet {:?}", request.subnet_id))
-            }
-            other => other,
-        })?;
-        let fields = form([
-            ("name", Some(request.name.as_str())),
-            ("instance", Some(request.instance_id.as_str())),
-            ("network", Some(subnet.network_id.as_str())),
-            ("subnet", Some(request.subnet_id.as_str())),
-            ("ip_address", request.ip_address.as_deref()),
-        ]);
-        let made_by = |interface: &NetworkInterface| {
-            MadeBy::judge(interface.name == request.name, interface.instance_id == request.instance_id)
-        };
-        let collection = Collection::NetworkInterfaces;
-        self.make(collection, &fields, &request.name, decode::network_interface, made_by).await
+        self.make_interface(request).await
     }
 
     async fn destroy_network_interface(&self, id: &str) -> Answer<()> {
@@ -562,19 +322,7 @@ impl ComputeDriver for DeltacloudDriver {
     }
 
     async fn create_load_balancer(&self, request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
-        let ports = (request.listener.balancer_port.to_string(), request.listener.instance_port.to_string());
-        let fields = [
-            ("name", request.name.as_str()),
-            ("realm_id", request.realm_id.as_str()),
-            ("listener_protocol", request.listener.protocol.as_str()),
-            ("listener_balancer_port", ports.0.as_str()),
-            ("listener_instance_port", ports.1.as_str()),
-        ];
-        // Its name is its identity.
-        let made_by = |balancer: &LoadBalancer| {
-            MadeBy::judge(balancer.id == request.name, balancer.listeners.contains(&request.listener))
-        };
-        self.make(Collection::LoadBalancers, &fields, &request.name, decode::load_balancer, made_by).await
+        self.make_balancer(request).await
     }
 
     async fn register_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {

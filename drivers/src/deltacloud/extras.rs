@@ -1,12 +1,12 @@
 //! Load balancers, and commands on instances.
 
 use super::DeltacloudDriver;
-use super::calls::entity;
+use super::calls::{MadeBy, entity, form};
 use super::decode;
 use crate::capability::{Collection, Operation, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
-use crate::model::{CommandOutput, LoadBalancer, RunCommand, Secret};
+use crate::model::{CommandOutput, CreateLoadBalancer, LoadBalancer, RunCommand, Secret};
 
 impl DeltacloudDriver {
     /// Runs a command by the link that the instance shows for it. The API tells in no other way whether it can be
@@ -19,16 +19,13 @@ impl DeltacloudDriver {
         let link = link.ok_or(DriverError::Unsupported { operation })?;
         let url = self.server.follow(&link.words(&["href"]))?;
         let port = command.port.map(|port| port.to_string());
-        let fields: Vec<(&str, &str)> = [
+        let fields = form([
             ("cmd", Some(command.command.as_str())),
             ("private_key", command.private_key.as_ref().map(Secret::expose)),
             ("password", command.password.as_ref().map(Secret::expose)),
             ("ip", command.ip.as_deref()),
             ("port", port.as_deref()),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?)))
-        .collect();
+        ]);
         let told = self.server.change(reqwest::Method::POST, &url, &fields, operation, id, false).await;
         match told {
             Ok(told) => entity(told.document().as_ref(), decode::command_output),
@@ -54,5 +51,22 @@ impl DeltacloudDriver {
                 if there == (verb == Verb::Register) { Ok(now) } else { other.and(Ok(now)) }
             }
         }
+    }
+
+    /// Makes a load balancer.
+    pub(super) async fn make_balancer(&self, request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
+        let ports = (request.listener.balancer_port.to_string(), request.listener.instance_port.to_string());
+        let fields = [
+            ("name", request.name.as_str()),
+            ("realm_id", request.realm_id.as_str()),
+            ("listener_protocol", request.listener.protocol.as_str()),
+            ("listener_balancer_port", ports.0.as_str()),
+            ("listener_instance_port", ports.1.as_str()),
+        ];
+        // Its name is its identity.
+        let made_by = |balancer: &LoadBalancer| {
+            MadeBy::judge(balancer.id == request.name, balancer.listeners.contains(&request.listener))
+        };
+        self.make(Collection::LoadBalancers, &fields, &request.name, decode::load_balancer, made_by).await
     }
 }

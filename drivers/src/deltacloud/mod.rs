@@ -22,6 +22,9 @@ mod discovery;
 mod driver;
 mod extras;
 mod http;
+mod instances;
+mod networks;
+mod storage;
 mod token;
 mod wire;
 

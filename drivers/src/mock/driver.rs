@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::MockDriver;
 use super::blobs::{Cutter, Upload, read_content};
+use super::session::Session;
 use crate::capability::{Capabilities, Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
@@ -34,6 +35,49 @@ impl MockDriver {
     }
 }
 
+/// The shapes that most operations have. What a job needs is given to it, for it is done on another thread.
+impl MockDriver {
+    async fn index<T: Send + 'static>(
+        &self,
+        collection: Collection,
+        job: impl FnOnce(&Session<'_>) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        self.look(Operation::new(collection, Verb::Index), job).await
+    }
+
+    async fn show<T: Send + 'static>(
+        &self,
+        collection: Collection,
+        id: &str,
+        job: impl FnOnce(&Session<'_>, &str) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let own = id.to_owned();
+        self.look(Operation::new(collection, Verb::Show), move |s| job(s, &own)).await
+    }
+
+    async fn create<R: Clone + Send + 'static, T: Send + 'static>(
+        &self,
+        collection: Collection,
+        subject: &str,
+        request: &R,
+        job: impl FnOnce(&Session<'_>, &R) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let wanted = request.clone();
+        self.change(Operation::new(collection, Verb::Create), subject, move |s| job(s, &wanted)).await
+    }
+
+    async fn act<T: Send + 'static>(
+        &self,
+        collection: Collection,
+        verb: Verb,
+        id: &str,
+        job: impl FnOnce(&Session<'_>, &str) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let own = id.to_owned();
+        self.change(Operation::new(collection, verb), id, move |s| job(s, &own)).await
+    }
+}
+
 #[async_trait]
 impl ComputeDriver for MockDriver {
     fn name(&self) -> &str {
@@ -54,146 +98,100 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn realm(&self, id: &str) -> Answer<Realm> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Realms, Verb::Show), move |s| {
-            s.world.realm(&own).cloned().ok_or_else(|| DriverError::not_found(Collection::Realms, own))
+        self.show(Collection::Realms, id, |s, id| {
+            s.world.realm(id).cloned().ok_or_else(|| DriverError::not_found(Collection::Realms, id))
         })
         .await
     }
 
     async fn hardware_profiles(&self) -> Answer<Vec<HardwareProfile>> {
-        self.look(Operation::new(Collection::HardwareProfiles, Verb::Index), move |s| {
-            Ok(s.world.config.hardware_profiles.clone())
-        })
-        .await
+        self.index(Collection::HardwareProfiles, |s| Ok(s.world.config.hardware_profiles.clone())).await
     }
 
     async fn images(&self) -> Answer<Vec<Image>> {
-        self.look(Operation::new(Collection::Images, Verb::Index), move |s| s.images()).await
+        self.index(Collection::Images, |s| s.images()).await
     }
 
     async fn create_image(&self, request: &CreateImage) -> Answer<Image> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Images, Verb::Create), &request.instance_id, move |s| {
-            s.create_image(&wanted)
-        })
-        .await
-    }
-
-    async fn destroy_image(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Images, Verb::Destroy), id, move |s| s.destroy_image(&own))
+        self.create(Collection::Images, &request.instance_id, request, |s, wanted| s.create_image(wanted))
             .await
     }
 
+    async fn destroy_image(&self, id: &str) -> Answer<()> {
+        self.act(Collection::Images, Verb::Destroy, id, |s, id| s.destroy_image(id)).await
+    }
+
     async fn instances(&self) -> Answer<Vec<Instance>> {
-        self.look(Operation::new(Collection::Instances, Verb::Index), move |s| s.instances()).await
+        self.index(Collection::Instances, |s| s.instances()).await
     }
 
     async fn instance(&self, id: &str) -> Answer<Instance> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Instances, Verb::Show), move |s| s.instance(&own)).await
+        self.show(Collection::Instances, id, |s, id| s.instance(id)).await
     }
 
     async fn instance_named(&self, name: &str) -> Answer<Option<Instance>> {
         let own = name.to_owned();
-        self.look(Operation::new(Collection::Instances, Verb::Index), move |s| s.instance_named(&own)).await
+        self.index(Collection::Instances, move |s| s.instance_named(&own)).await
     }
 
     async fn create_instance(&self, request: &CreateInstance) -> Answer<Instance> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Instances, Verb::Create), &request.name, move |s| {
-            s.create_instance(&wanted)
-        })
-        .await
+        self.create(Collection::Instances, &request.name, request, |s, wanted| s.create_instance(wanted))
+            .await
     }
 
     async fn start_instance(&self, id: &str) -> Answer<Instance> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Instances, Verb::Start), id, move |s| s.start_instance(&own))
-            .await
+        self.act(Collection::Instances, Verb::Start, id, |s, id| s.start_instance(id)).await
     }
 
     async fn stop_instance(&self, id: &str) -> Answer<Instance> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Instances, Verb::Stop), id, move |s| s.stop_instance(&own))
-            .await
+        self.act(Collection::Instances, Verb::Stop, id, |s, id| s.stop_instance(id)).await
     }
 
     async fn reboot_instance(&self, id: &str) -> Answer<Instance> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Instances, Verb::Reboot), id, move |s| s.reboot_instance(&own))
-            .await
+        self.act(Collection::Instances, Verb::Reboot, id, |s, id| s.reboot_instance(id)).await
     }
 
     async fn destroy_instance(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Instances, Verb::Destroy), id, move |s| {
-            s.destroy_instance(&own)
-        })
-        .await
+        self.act(Collection::Instances, Verb::Destroy, id, |s, id| s.destroy_instance(id)).await
     }
 
     async fn resize_instance(&self, id: &str, size: &ProfileChoice) -> Answer<Instance> {
-        let (own, size) = (id.to_owned(), size.clone());
-        self.change(Operation::new(Collection::Instances, Verb::Resize), id, move |s| {
-            s.resize_instance(&own, &size)
-        })
-        .await
+        let size = size.clone();
+        self.act(Collection::Instances, Verb::Resize, id, move |s, id| s.resize_instance(id, &size)).await
     }
 
     async fn set_user_data(&self, id: &str, user_data: Option<&str>) -> Answer<Instance> {
-        let (own, data) = (id.to_owned(), user_data.map(str::to_owned));
-        self.change(Operation::new(Collection::Instances, Verb::SetUserData), id, move |s| {
-            s.set_user_data(&own, data)
-        })
-        .await
+        let data = user_data.map(str::to_owned);
+        self.act(Collection::Instances, Verb::SetUserData, id, move |s, id| s.set_user_data(id, data)).await
     }
 
     async fn rebuild_instance(&self, id: &str, image_id: &str) -> Answer<Instance> {
-        let (own, image) = (id.to_owned(), image_id.to_owned());
-        self.change(Operation::new(Collection::Instances, Verb::Rebuild), id, move |s| {
-            s.rebuild_instance(&own, &image)
-        })
-        .await
+        let image = image_id.to_owned();
+        self.act(Collection::Instances, Verb::Rebuild, id, move |s, id| s.rebuild_instance(id, &image)).await
     }
 
     async fn keys(&self) -> Answer<Vec<Key>> {
-        self.look(Operation::new(Collection::Keys, Verb::Index), move |s| s.all(Collection::Keys)).await
+        self.index(Collection::Keys, |s| s.all(Collection::Keys)).await
     }
 
     async fn key(&self, id: &str) -> Answer<Key> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Keys, Verb::Show), move |s| s.get(Collection::Keys, &own)).await
+        self.show(Collection::Keys, id, |s, id| s.get(Collection::Keys, id)).await
     }
 
     async fn create_key(&self, request: &CreateKey) -> Answer<Key> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Keys, Verb::Create), &request.name, move |s| {
-            s.create_key(&wanted)
-        })
-        .await
+        self.create(Collection::Keys, &request.name, request, |s, wanted| s.create_key(wanted)).await
     }
 
     async fn destroy_key(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Keys, Verb::Destroy), id, move |s| {
-            s.remove(Collection::Keys, &own)
-        })
-        .await
+        self.act(Collection::Keys, Verb::Destroy, id, |s, id| s.remove(Collection::Keys, id)).await
     }
 
     async fn addresses(&self) -> Answer<Vec<Address>> {
-        self.look(Operation::new(Collection::Addresses, Verb::Index), move |s| s.all(Collection::Addresses))
-            .await
+        self.index(Collection::Addresses, |s| s.all(Collection::Addresses)).await
     }
 
     async fn address(&self, id: &str) -> Answer<Address> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Addresses, Verb::Show), move |s| {
-            s.get(Collection::Addresses, &own)
-        })
-        .await
+        self.show(Collection::Addresses, id, |s, id| s.get(Collection::Addresses, id)).await
     }
 
     async fn create_address(&self) -> Answer<Address> {
@@ -202,95 +200,66 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn associate_address(&self, id: &str, instance_id: &str) -> Answer<Address> {
-        let (own, instance) = (id.to_owned(), instance_id.to_owned());
-        self.change(Operation::new(Collection::Addresses, Verb::Associate), id, move |s| {
-            s.associate_address(&own, &instance)
-        })
-        .await
-    }
-
-    async fn disassociate_address(&self, id: &str) -> Answer<Address> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Addresses, Verb::Disassociate), id, move |s| {
-            s.disassociate_address(&own)
-        })
-        .await
-    }
-
-    async fn destroy_address(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Addresses, Verb::Destroy), id, move |s| {
-            s.destroy_address(&own)
-        })
-        .await
-    }
-
-    async fn firewalls(&self) -> Answer<Vec<Firewall>> {
-        self.look(Operation::new(Collection::Firewalls, Verb::Index), move |s| s.all(Collection::Firewalls))
+        let instance = instance_id.to_owned();
+        self.act(Collection::Addresses, Verb::Associate, id, move |s, id| s.associate_address(id, &instance))
             .await
     }
 
+    async fn disassociate_address(&self, id: &str) -> Answer<Address> {
+        self.act(Collection::Addresses, Verb::Disassociate, id, |s, id| s.disassociate_address(id)).await
+    }
+
+    async fn destroy_address(&self, id: &str) -> Answer<()> {
+        self.act(Collection::Addresses, Verb::Destroy, id, |s, id| s.destroy_address(id)).await
+    }
+
+    async fn firewalls(&self) -> Answer<Vec<Firewall>> {
+        self.index(Collection::Firewalls, |s| s.all(Collection::Firewalls)).await
+    }
+
     async fn firewall(&self, id: &str) -> Answer<Firewall> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Firewalls, Verb::Show), move |s| {
-            s.get(Collection::Firewalls, &own)
-        })
-        .await
+        self.show(Collection::Firewalls, id, |s, id| s.get(Collection::Firewalls, id)).await
     }
 
     async fn create_firewall(&self, request: &CreateFirewall) -> Answer<Firewall> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Firewalls, Verb::Create), &request.name, move |s| {
-            s.create_firewall(&wanted)
-        })
-        .await
+        self.create(Collection::Firewalls, &request.name, request, |s, wanted| s.create_firewall(wanted))
+            .await
     }
 
     async fn destroy_firewall(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Firewalls, Verb::Destroy), id, move |s| {
-            s.destroy_firewall(&own)
-        })
-        .await
+        self.act(Collection::Firewalls, Verb::Destroy, id, |s, id| s.destroy_firewall(id)).await
     }
 
     async fn add_firewall_rule(&self, firewall_id: &str, rule: &NewRule) -> Answer<FirewallRule> {
-        let (own, rule) = (firewall_id.to_owned(), rule.clone());
-        self.change(Operation::new(Collection::Firewalls, Verb::AddRule), firewall_id, move |s| {
-            s.add_firewall_rule(&own, &rule)
+        let rule = rule.clone();
+        self.act(Collection::Firewalls, Verb::AddRule, firewall_id, move |s, id| {
+            s.add_firewall_rule(id, &rule)
         })
         .await
     }
 
     async fn remove_firewall_rule(&self, firewall_id: &str, rule_id: &str) -> Answer<()> {
-        let (own, rule) = (firewall_id.to_owned(), rule_id.to_owned());
-        self.change(Operation::new(Collection::Firewalls, Verb::RemoveRule), firewall_id, move |s| {
-            s.remove_firewall_rule(&own, &rule)
+        let rule = rule_id.to_owned();
+        self.act(Collection::Firewalls, Verb::RemoveRule, firewall_id, move |s, id| {
+            s.remove_firewall_rule(id, &rule)
         })
         .await
     }
 
     async fn storage_volumes(&self) -> Answer<Vec<Volume>> {
-        self.look(Operation::new(Collection::StorageVolumes, Verb::Index), move |s| {
-            s.all(Collection::StorageVolumes)
-        })
-        .await
+        self.index(Collection::StorageVolumes, |s| s.all(Collection::StorageVolumes)).await
     }
 
     async fn storage_volume(&self, id: &str) -> Answer<Volume> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::StorageVolumes, Verb::Show), move |s| {
-            s.get(Collection::StorageVolumes, &own)
-        })
-        .await
+        self.show(Collection::StorageVolumes, id, |s, id| s.get(Collection::StorageVolumes, id)).await
     }
 
     async fn create_storage_volume(&self, request: &CreateVolume) -> Answer<Volume> {
-        let wanted = request.clone();
-        self.change(
-            Operation::new(Collection::StorageVolumes, Verb::Create),
+        self.create(
+            Collection::StorageVolumes,
             request.name.as_deref().unwrap_or_default(),
-            move |s| s.create_volume(&wanted),
+            request,
+            |s, wanted| s.create_volume(wanted),
         )
         .await
     }
@@ -309,75 +278,49 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn detach_storage_volume(&self, id: &str) -> Answer<Volume> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::StorageVolumes, Verb::Detach), id, move |s| {
-            s.detach_volume(&own)
-        })
-        .await
+        self.act(Collection::StorageVolumes, Verb::Detach, id, |s, id| s.detach_volume(id)).await
     }
 
     async fn destroy_storage_volume(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::StorageVolumes, Verb::Destroy), id, move |s| {
-            s.destroy_volume(&own)
-        })
-        .await
+        self.act(Collection::StorageVolumes, Verb::Destroy, id, |s, id| s.destroy_volume(id)).await
     }
 
     async fn storage_snapshots(&self) -> Answer<Vec<Snapshot>> {
-        self.look(Operation::new(Collection::StorageSnapshots, Verb::Index), move |s| {
-            s.all(Collection::StorageSnapshots)
-        })
-        .await
+        self.index(Collection::StorageSnapshots, |s| s.all(Collection::StorageSnapshots)).await
     }
 
     async fn storage_snapshot(&self, id: &str) -> Answer<Snapshot> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::StorageSnapshots, Verb::Show), move |s| {
-            s.get(Collection::StorageSnapshots, &own)
-        })
-        .await
+        self.show(Collection::StorageSnapshots, id, |s, id| s.get(Collection::StorageSnapshots, id)).await
     }
 
     async fn create_storage_snapshot(&self, request: &CreateSnapshot) -> Answer<Snapshot> {
-        let wanted = request.clone();
-        self.change(
-            Operation::new(Collection::StorageSnapshots, Verb::Create),
-            &request.volume_id,
-            move |s| s.create_snapshot(&wanted),
-        )
+        self.create(Collection::StorageSnapshots, &request.volume_id, request, |s, wanted| {
+            s.create_snapshot(wanted)
+        })
         .await
     }
 
     async fn destroy_storage_snapshot(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::StorageSnapshots, Verb::Destroy), id, move |s| {
-            s.remove(Collection::StorageSnapshots, &own)
+        self.act(Collection::StorageSnapshots, Verb::Destroy, id, |s, id| {
+            s.remove(Collection::StorageSnapshots, id)
         })
         .await
     }
 
     async fn buckets(&self) -> Answer<Vec<Bucket>> {
-        self.look(Operation::new(Collection::Buckets, Verb::Index), move |s| s.buckets()).await
+        self.index(Collection::Buckets, |s| s.buckets()).await
     }
 
     async fn bucket(&self, id: &str) -> Answer<Bucket> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Buckets, Verb::Show), move |s| s.bucket(&own)).await
+        self.show(Collection::Buckets, id, |s, id| s.bucket(id)).await
     }
 
     async fn create_bucket(&self, request: &CreateBucket) -> Answer<Bucket> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Buckets, Verb::Create), &request.name, move |s| {
-            s.create_bucket(&wanted)
-        })
-        .await
+        self.create(Collection::Buckets, &request.name, request, |s, wanted| s.create_bucket(wanted)).await
     }
 
     async fn destroy_bucket(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Buckets, Verb::Destroy), id, move |s| s.destroy_bucket(&own))
-            .await
+        self.act(Collection::Buckets, Verb::Destroy, id, |s, id| s.destroy_bucket(id)).await
     }
 
     async fn blob(&self, bucket_id: &str, id: &str) -> Answer<Blob> {
@@ -427,138 +370,106 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn networks(&self) -> Answer<Vec<Network>> {
-        self.look(Operation::new(Collection::Networks, Verb::Index), move |s| s.networks()).await
+        self.index(Collection::Networks, |s| s.networks()).await
     }
 
     async fn network(&self, id: &str) -> Answer<Network> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Networks, Verb::Show), move |s| s.network(&own)).await
+        self.show(Collection::Networks, id, |s, id| s.network(id)).await
     }
 
     async fn create_network(&self, request: &CreateNetwork) -> Answer<Network> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::Networks, Verb::Create), &request.name, move |s| {
-            s.create_network(&wanted)
-        })
-        .await
+        self.create(Collection::Networks, &request.name, request, |s, wanted| s.create_network(wanted)).await
     }
 
     async fn destroy_network(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Networks, Verb::Destroy), id, move |s| s.destroy_network(&own))
-            .await
+        self.act(Collection::Networks, Verb::Destroy, id, |s, id| s.destroy_network(id)).await
     }
 
     async fn subnets(&self) -> Answer<Vec<Subnet>> {
-        self.look(Operation::new(Collection::Subnets, Verb::Index), move |s| s.all(Collection::Subnets)).await
+        self.index(Collection::Subnets, |s| s.all(Collection::Subnets)).await
     }
 
     async fn subnet(&self, id: &str) -> Answer<Subnet> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Subnets, Verb::Show), move |s| s.get(Collection::Subnets, &own))
-            .await
+        self.show(Collection::Subnets, id, |s, id| s.get(Collection::Subnets, id)).await
     }
 
     async fn create_subnet(&self, request: &CreateSubnet) -> Answer<Subnet> {
-        let wanted = request.clone();
-        self.change(
-            Operation::new(Collection::Subnets, Verb::Create),
-            request.name.as_deref().unwrap_or_default(),
-            move |s| s.create_subnet(&wanted),
-        )
+        self.create(Collection::Subnets, request.name.as_deref().unwrap_or_default(), request, |s, wanted| {
+            s.create_subnet(wanted)
+        })
         .await
     }
 
     async fn destroy_subnet(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::Subnets, Verb::Destroy), id, move |s| s.destroy_subnet(&own))
-            .await
+        self.act(Collection::Subnets, Verb::Destroy, id, |s, id| s.destroy_subnet(id)).await
     }
 
     async fn network_interfaces(&self) -> Answer<Vec<NetworkInterface>> {
-        self.look(Operation::new(Collection::NetworkInterfaces, Verb::Index), move |s| {
-            s.all(Collection::NetworkInterfaces)
-        })
-        .await
+        self.index(Collection::NetworkInterfaces, |s| s.all(Collection::NetworkInterfaces)).await
     }
 
     async fn network_interface(&self, id: &str) -> Answer<NetworkInterface> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::NetworkInterfaces, Verb::Show), move |s| {
-            s.get(Collection::NetworkInterfaces, &own)
-        })
-        .await
+        self.show(Collection::NetworkInterfaces, id, |s, id| s.get(Collection::NetworkInterfaces, id)).await
     }
 
     async fn create_network_interface(&self, request: &CreateNetworkInterface) -> Answer<NetworkInterface> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::NetworkInterfaces, Verb::Create), &request.name, move |s| {
-            s.create_network_interface(&wanted)
+        self.create(Collection::NetworkInterfaces, &request.name, request, |s, wanted| {
+            s.create_network_interface(wanted)
         })
         .await
     }
 
     async fn destroy_network_interface(&self, id: &str) -> Answer<()> {
-        let own = id.to_owned();
-        self.change(Operation::new(Collection::NetworkInterfaces, Verb::Destroy), id, move |s| {
-            s.destroy_network_interface(&own)
-        })
-        .await
+        self.act(Collection::NetworkInterfaces, Verb::Destroy, id, |s, id| s.destroy_network_interface(id))
+            .await
     }
 
     async fn run_on_instance(&self, id: &str, command: &RunCommand) -> Answer<CommandOutput> {
-        let (own, command) = (id.to_owned(), command.clone());
-        self.change(Operation::new(Collection::Instances, Verb::Run), id, move |s| {
-            s.run_command(&own, &command)
-        })
-        .await
+        let command = command.clone();
+        self.act(Collection::Instances, Verb::Run, id, move |s, id| s.run_command(id, &command)).await
     }
 
     async fn load_balancers(&self) -> Answer<Vec<LoadBalancer>> {
-        let collection = Collection::LoadBalancers;
-        self.look(Operation::new(collection, Verb::Index), move |s| s.all(collection)).await
+        self.index(Collection::LoadBalancers, |s| s.all(Collection::LoadBalancers)).await
     }
 
     async fn load_balancer(&self, id: &str) -> Answer<LoadBalancer> {
-        let (collection, own) = (Collection::LoadBalancers, id.to_owned());
-        self.look(Operation::new(collection, Verb::Show), move |s| s.get(collection, &own)).await
+        self.show(Collection::LoadBalancers, id, |s, id| s.get(Collection::LoadBalancers, id)).await
     }
 
     async fn create_load_balancer(&self, request: &CreateLoadBalancer) -> Answer<LoadBalancer> {
-        let wanted = request.clone();
-        self.change(Operation::new(Collection::LoadBalancers, Verb::Create), &request.name, move |s| {
-            s.create_load_balancer(&wanted)
+        self.create(Collection::LoadBalancers, &request.name, request, |s, wanted| {
+            s.create_load_balancer(wanted)
         })
         .await
     }
 
     async fn register_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
-        let (own, instance) = (id.to_owned(), instance_id.to_owned());
-        self.change(Operation::new(Collection::LoadBalancers, Verb::Register), id, move |s| {
-            s.register_instance(&own, &instance)
+        let instance = instance_id.to_owned();
+        self.act(Collection::LoadBalancers, Verb::Register, id, move |s, id| {
+            s.register_instance(id, &instance)
         })
         .await
     }
 
     async fn unregister_instance(&self, id: &str, instance_id: &str) -> Answer<LoadBalancer> {
-        let (own, instance) = (id.to_owned(), instance_id.to_owned());
-        self.change(Operation::new(Collection::LoadBalancers, Verb::Unregister), id, move |s| {
-            s.unregister_instance(&own, &instance)
+        let instance = instance_id.to_owned();
+        self.act(Collection::LoadBalancers, Verb::Unregister, id, move |s, id| {
+            s.unregister_instance(id, &instance)
         })
         .await
     }
 
     async fn destroy_load_balancer(&self, id: &str) -> Answer<()> {
-        let (collection, own) = (Collection::LoadBalancers, id.to_owned());
-        self.change(Operation::new(collection, Verb::Destroy), id, move |s| s.remove(collection, &own)).await
+        let all = Collection::LoadBalancers;
+        self.act(all, Verb::Destroy, id, move |s, id| s.remove(all, id)).await
     }
 
     async fn metrics(&self) -> Answer<Vec<Metric>> {
-        self.look(Operation::new(Collection::Metrics, Verb::Index), move |s| s.metrics()).await
+        self.index(Collection::Metrics, |s| s.metrics()).await
     }
 
     async fn metric(&self, id: &str) -> Answer<Metric> {
-        let own = id.to_owned();
-        self.look(Operation::new(Collection::Metrics, Verb::Show), move |s| s.metric(&own)).await
+        self.show(Collection::Metrics, id, |s, id| s.metric(id)).await
     }
 }

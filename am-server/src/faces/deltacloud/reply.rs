@@ -8,7 +8,6 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use hyper::{Method, StatusCode};
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -142,8 +141,11 @@ fn put(headers: &mut HeaderMap, name: &str, value: &str) {
 }
 
 fn short_digest(pieces: &VecDeque<Bytes>) -> String {
-    let digest = pieces.iter().fold(Sha256::new(), Digest::chain_update).finalize();
-    digest[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = blake3::Hasher::new();
+    for piece in pieces {
+        digest.update(piece);
+    }
+    digest.finalize().to_hex()[..32].to_owned()
 }
 
 /// Whether one of the tags the client holds is this one, strong, weak or without its quotes.
