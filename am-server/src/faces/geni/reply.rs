@@ -9,6 +9,7 @@ use crate::aggregate::answer::{Answer, Manifest, SliverEntry, Slivers};
 use crate::aggregate::error::CallError;
 use crate::aggregate::get_version::{AM_TYPE, VersionInfo};
 use crate::time;
+use chrono::{DateTime, Utc};
 
 /// About what the return struct and one sliver take, in bytes: what is reserved for an answer.
 const FRAME: usize = 512;
@@ -47,26 +48,43 @@ pub fn failure(error: &CallError) -> String {
     writer.finish()
 }
 
-fn sliver(writer: &mut Writer, entry: &SliverEntry) {
+/// A moment as it was written last: the slivers of a slice mostly end together.
+#[derive(Default)]
+struct Moment {
+    at: Option<DateTime<Utc>>,
+    text: String,
+}
+
+impl Moment {
+    fn text(&mut self, at: Option<DateTime<Utc>>) -> &str {
+        if self.at != at {
+            *self = Self { at, text: at.map(time::format).unwrap_or_default() };
+        }
+        &self.text
+    }
+}
+
+fn sliver(writer: &mut Writer, entry: &SliverEntry, expires: &mut Moment) {
     writer.structure(|writer| {
         writer.text("geni_sliver_urn", entry.urn.as_str());
         writer.text("geni_allocation_status", entry.allocation);
         writer.text("geni_operational_status", entry.operational);
         writer.text("geni_next_allocation_status", entry.next);
-        writer.text("geni_expires", &entry.expires.map(time::format).unwrap_or_default());
+        writer.text("geni_expires", expires.text(entry.expires));
         writer.text("geni_error", &entry.error);
     });
 }
 
 fn slivers(writer: &mut Writer, entries: &[SliverEntry]) {
-    writer.member("geni_slivers", |writer| writer.array(entries, sliver));
+    let mut expires = Moment::default();
+    writer.array(entries, |writer, entry| sliver(writer, entry, &mut expires));
 }
 
 /// `[sliver, …]`.
 #[must_use]
 pub fn sliver_list(answer: &Answer<Slivers>) -> String {
     let entries = &answer.value.slivers;
-    success(entries.len() * SLIVER, &answer.output, |writer| writer.array(entries, sliver))
+    success(entries.len() * SLIVER, &answer.output, |writer| slivers(writer, entries))
 }
 
 /// `{geni_urn, geni_slivers}`.
@@ -76,7 +94,7 @@ pub fn status(answer: &Answer<Slivers>) -> String {
     success(entries.len() * SLIVER, &answer.output, |writer| {
         writer.structure(|writer| {
             writer.text("geni_urn", slice.as_str());
-            slivers(writer, entries);
+            writer.member("geni_slivers", |writer| slivers(writer, entries));
         });
     })
 }
@@ -90,7 +108,7 @@ pub fn manifest(answer: &Answer<Manifest>) -> String {
         writer.structure(|writer| {
             writer.text("geni_rspec", rspec);
             writer.text("geni_urn", slice.as_str());
-            slivers(writer, entries);
+            writer.member("geni_slivers", |writer| slivers(writer, entries));
         });
     })
 }
