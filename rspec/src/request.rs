@@ -6,10 +6,10 @@ use crate::reader::Reader;
 use crate::source::{Source, scope_of};
 use crate::xml::{GENI, XSI, parse};
 use crate::{Extension, Frame, Limits, Link, Node, Position, RspecError, RspecErrorKind};
+use ahash::{AHashMap, AHashSet};
 use chrono::{NaiveDateTime, NaiveTime};
 use roxmltree::Node as Element;
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use urn::Authority;
 
@@ -81,7 +81,7 @@ impl Request {
         let request = Self::read(xml, limits, &[DocumentType::Request])?;
         let managers = OnceCell::new();
         request.check_ends(|link, _| {
-            let present: &HashSet<&str> = managers.get_or_init(|| {
+            let present: &AHashSet<&str> = managers.get_or_init(|| {
                 request.nodes.iter().filter_map(|node| node.component_manager_id.as_deref()).collect()
             });
             link.component_managers.len() > 1
@@ -122,7 +122,7 @@ impl Request {
             return Ok(());
         }
         let mut interfaces =
-            HashSet::with_capacity(self.nodes.iter().map(|node| node.interfaces.len()).sum());
+            AHashSet::with_capacity(self.nodes.iter().map(|node| node.interfaces.len()).sum());
         interfaces.extend(
             self.nodes.iter().flat_map(|node| &node.interfaces).map(|interface| interface.client_id.as_str()),
         );
@@ -155,7 +155,7 @@ impl Request {
     /// A link without a manager whose ends are interfaces of nobody counts as ours: it is we who have to refuse it.
     pub fn local_with(&self, ours: &Authority, is_known: impl Fn(&str) -> bool) -> Local<'_> {
         let (nodes, others): (Vec<_>, Vec<_>) = self.nodes.iter().partition(|node| node.belongs_to(ours));
-        let foreign: HashSet<&str> = others
+        let foreign: AHashSet<&str> = others
             .iter()
             .flat_map(|node| &node.interfaces)
             .map(|interface| interface.client_id.as_str())
@@ -174,7 +174,7 @@ impl Request {
     /// As [`Request::frame`], where the slice also has interfaces that the document does not show.
     pub fn frame_with(&self, ours: &Authority, is_known: impl Fn(&str) -> bool) -> Frame {
         let local = self.local_with(ours, is_known);
-        let local_links: HashSet<&str> = local.links.iter().map(|link| link.client_id.as_str()).collect();
+        let local_links: AHashSet<&str> = local.links.iter().map(|link| link.client_id.as_str()).collect();
         let mut frame = self.root.clone();
         for child in &self.order {
             let item = match child {
@@ -268,7 +268,7 @@ impl Request {
     fn check_slivers(&self) -> Result<(), RspecError> {
         let nodes = self.nodes.iter().map(|node| (&node.sliver_id, node.position));
         let links = self.links.iter().map(|link| (&link.sliver_id, link.position));
-        let mut seen = HashMap::new();
+        let mut seen = AHashMap::new();
         for (sliver, position) in nodes.chain(links) {
             let Some(sliver) = sliver else { continue };
             if let Some(first) = seen.insert(sliver, position) {
@@ -284,7 +284,7 @@ impl Request {
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = (&'a str, Position)>) -> Result<(), RspecError> {
-    let mut seen = HashMap::with_capacity(names.size_hint().0);
+    let mut seen = AHashMap::with_capacity(names.size_hint().0);
     for (name, position) in names {
         if let Some(first) = seen.insert(name, position) {
             return Err(RspecError::new(
