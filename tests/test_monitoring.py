@@ -127,6 +127,20 @@ def test_what_callers_send_makes_no_new_series(start_server):
     assert not {key for key in new if not key[0].startswith("am_driver")}, new
 
 
+def test_a_cloud_of_many_realms_is_told_as_one(start_server):
+    for count, shown in ((50, 50), (51, 1)):
+        realms = [{"id": "host-{n}", "count": count, "capacity": 2, "hardware_profiles": ["small"]}]
+        server = start_server(metrics=METRICS, mock={"realms": realms})
+        server.slice().allocate(rspec.nodes("a")).ok()
+        families = Monitor(server).families()
+        totals, held = (
+            {sample.labels["realm"]: sample.value for sample in families[name].samples}
+            for name in ("am_capacity", "am_capacity_held")
+        )
+        assert len(totals) == len(held) == shown and ("*" in totals) == (shown == 1)
+        assert (sum(totals.values()), sum(held.values())) == (2 * count, 1)
+
+
 def test_health_and_wrong_requests(start_server):
     server = start_server(metrics=METRICS)
     monitor = Monitor(server)
