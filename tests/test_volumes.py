@@ -2,8 +2,9 @@
 
 import pytest
 
-from harness import edit, poll, rspec
+from harness import Server, edit, poll, rspec
 from harness.codes import BADARGS, TOOBIG, UNSUPPORTED
+from harness.home import FAST
 from harness.rspec import EMULAB, blockstore
 
 
@@ -297,3 +298,47 @@ def test_a_volume_that_vanished_is_not_replaced_by_an_empty_one_without_a_word(s
     slice.wait("geni_notready")
     (fresh,) = server.mock.volumes()
     assert fresh.instance == machine(slice).id
+
+
+def test_a_node_with_volumes_goes_where_they_can_be_had_and_moves_nowhere_else(new_home):
+    home = new_home()
+    home.configure(**FAST)
+    (full,) = home.drivers()
+    # It has by far the most room, and comes first.
+    bare = {**full, "name": "bare", "database": "bare.sqlite", "lacks": ["storage_volumes/create"],
+            "realms": [{"id": "wide", "capacity": 10_000}]}
+    home.configure(drivers=[bare, full])
+    server = Server(home)
+    try:
+        slice = server.slice().provisioned(rspec.request(rspec.node("a", blockstore("data")), rspec.node("b")))
+        manifest = slice.manifest()
+        where = {name: node.get("component_name") for name, node in manifest.nodes.items()}
+        assert where["b"] == "bare-wide" and where["a"].startswith(full["name"] + "-")
+        there = manifest.nodes["b"].get("component_id")
+        answer = slice.update(changed(slice, lambda node: node.set("component_id", there)))
+        assert answer.code == UNSUPPORTED and 'driver "bare" of component bare-wide cannot give' in answer.output
+        # Without its volume it can go, and the volume is gone with what it leaves.
+
+        def leave(node):
+            node.set("component_id", there)
+            node.remove(node.find(f"{{{EMULAB}}}blockstore"))
+
+        assert put(slice, changed(slice, leave)) == "geni_none"
+        poll.until(lambda: not server.mock.volumes() and not server.mock.instances(), "what is left behind going")
+        server.stop()
+    finally:
+        server.kill()
+
+
+def test_each_of_many_nodes_gets_its_own(start_server):
+    server = start_server()
+    count = 120
+    slice = server.slice()
+    slice.allocate(rspec.request(*(rspec.node(f"n{n}", blockstore("d", "1GB")) for n in range(count)))).ok()
+    slice.provision().ok()
+    slice.wait("geni_notready")
+    assert len({it.instance for it in server.mock.volumes()}) == count
+    operations = [it.operation for it in server.mock.calls()]
+    assert operations.count("storage_volumes/create") == operations.count("storage_volumes/attach") == count
+    slice.delete().ok()
+    poll.until(lambda: not server.mock.volumes(), "the volumes going")

@@ -248,6 +248,11 @@ pub trait ComputeDriver: Send + Sync {
         pick(self.storage_volumes().await?, Collection::StorageVolumes, id, |v| &v.id)
     }
 
+    /// The volume of this name (the caller's token), if there is one.
+    async fn storage_volume_named(&self, name: &str) -> Answer<Option<Volume>> {
+        Ok(self.storage_volumes().await?.into_iter().find(|v| v.name.as_deref() == Some(name)))
+    }
+
     /// Makes a volume, empty or from a snapshot.
     async fn create_storage_volume(&self, _request: &CreateVolume) -> Answer<Volume> {
         unsupported(Collection::StorageVolumes, Verb::Create)

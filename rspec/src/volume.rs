@@ -19,14 +19,19 @@ pub struct Volume {
     pub position: Position,
 }
 
-/// The longest name of a volume, in bytes.
+/// The longest name of a volume, in characters.
 pub(crate) const MAX_NAME: usize = 64;
+/// The longest size, in characters: more than that is no size of a disk.
+const MAX_SIZE: usize = 16;
 /// The longest mount point, in bytes.
 const MAX_MOUNTPOINT: usize = 255;
 
 /// A size as the extension writes it: a whole number with the unit GB or TB. More than can be counted is no size.
 pub(crate) fn gigabytes(text: &str) -> Option<u64> {
-    let text = text.trim();
+    let text = text.trim_matches([' ', '\t', '\r', '\n']);
+    if text.len() > MAX_SIZE {
+        return None;
+    }
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor: u64 = match &text[digits.len()..] {
         "GB" => 1,
@@ -50,7 +55,7 @@ pub(crate) fn is_mountpoint(text: &str) -> bool {
 
 /// Whether it can name a volume.
 pub(crate) fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
+    (1..=MAX_NAME).contains(&text.chars().count())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ fn what_cannot_be_read_says_where() {
     let store = |attributes: &str| format!("<emulab:blockstore {attributes}/>");
     refuses(&store("size='1GB'"), Kind::Schema, (4, 1), "needs the attribute name");
     refuses(&store("name='a'"), Kind::Schema, (4, 1), "needs the attribute size");
-    refuses(&store("name='' size='1GB'"), Kind::BadValue, (4, 20), "a name of 1 to 64 bytes");
+    refuses(&store("name='' size='1GB'"), Kind::BadValue, (4, 20), "a name of 1 to 64 characters");
     refuses(&store("name='a' size='many'"), Kind::BadValue, (4, 29), "such as 30GB");
     refuses(&store("name='a' size='0GB'"), Kind::BadValue, (4, 29), "size=\"0GB\"");
     refuses(&store("name='a' size='1GB' mountpoint='data'"), Kind::BadValue, (4, 40), "such as /data");
@@ -151,4 +151,47 @@ fn a_manifest_tells_the_device_and_sent_back_is_no_change() {
     let mut writer = rspec::ManifestWriter::new(at(0), None, &[]);
     writer.node(&update(&after).nodes[0], &granted);
     assert!(!writer.finish().contains("device="));
+}
+
+// One verdict, by hand and by schema, whatever attributes come together.
+#[test]
+fn reader_and_schema_agree_on_blockstores() {
+    let long = "n".repeat(65);
+    let choices: [(&str, &[&str]); 9] = [
+        ("name", &["a", "", "b c", "é", &long]),
+        ("size", &["1GB", " 2TB ", "0GB", "1.5GB", "1gb", "", "007GB", "10 GB", "99999999999999999GB"]),
+        ("mountpoint", &["/a", "", "/", "a", "/a/../b", "/.a", "/..a", "/...", "/.", "/a/", "/a b", " /a"]),
+        ("class", &["local", "remote", ""]),
+        ("placement", &["any", "nonsysvol", "sysvol", ""]),
+        ("readonly", &["false", "true", "0", "1", "no", " false "]),
+        ("rwclone", &["false", "true"]),
+        ("dataset", &["", "urn:publicid:IDN+x+dataset+y"]),
+        ("leasename", &["x"]),
+    ];
+    let insides = ["", " \n", "text", "<x:in xmlns:x='urn:x'/>", "<!-- note -->"];
+    let mut stores = vec![("name='a' size='1GB' device='/dev/vdb' x:y='1' xmlns:x='urn:x'".to_owned(), "")];
+    for (name, values) in choices {
+        for value in values {
+            let others = [("name", "a"), ("size", "1GB")].iter().filter(|(it, _)| *it != name);
+            let others: String = others.map(|(name, value)| format!("{name}='{value}' ")).collect();
+            stores.push((format!("{others}{name}='{value}'"), ""));
+        }
+    }
+    stores.extend(["name='a'", "size='1GB'", ""].map(|it| (it.to_owned(), "")));
+    stores.extend(insides.map(|inside| ("name='a' size='1GB'".to_owned(), inside)));
+    let documents: Vec<String> = stores
+        .iter()
+        .map(|(attributes, inside)| {
+            let store = format!("<emulab:blockstore {attributes}>{inside}</emulab:blockstore>");
+            format!("{HEAD}<node client_id=\"n\">{store}</node></rspec>")
+        })
+        .collect();
+    let verdicts = xmllint_valid("request.xsd", &documents);
+    let mut accepted = 0;
+    for (document, theirs) in documents.iter().zip(verdicts) {
+        let ours = update(document).nodes.remove(0).volumes;
+        assert_eq!(ours.is_ok(), theirs.is_ok(), "{document}: {ours:?}, {theirs:?}");
+        accepted += usize::from(ours.is_ok());
+    }
+    assert!(accepted > 10 && documents.len() - accepted > 10, "both verdicts occur: {accepted}");
 }

@@ -130,3 +130,139 @@ pub(super) fn guarantee(from: &NodeGrant, to: &NodeGrant) -> Guarantee {
         |it: &VolumeGrant| to.volumes.iter().any(|new| new.name == it.name && new.number != it.number);
     if from.volumes.iter().any(is_another) { Guarantee::None } else { Guarantee::NoDisruption }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aggregate::stock::Stock;
+    use crate::cloud::Cloud;
+    use crate::config::Config;
+    use drivers::ComputeDriver;
+    use drivers::mock::{MockConfig, MockDriver};
+    use rspec::{Limits, Request};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const NODE: &str = "<node client_id='n'><b name='one' size='1GB'/><b name='two' size='2GB'/></node>";
+
+    fn node(text: &str) -> Node {
+        let text = text.replace("<b ", "<b:blockstore ");
+        let xml = format!(
+            "<rspec xmlns='http://www.geni.net/resources/rspec/3' xmlns:b='{}' type='request'>{text}</rspec>",
+            rspec::namespaces::EMULAB
+        );
+        Request::parse_request(&xml, &Limits::default()).unwrap().nodes.remove(0)
+    }
+
+    async fn inventory() -> Inventory {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.pem", "a.key"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let text = "[aggregate]\nauthority = 'am.example.net'\nlisten = '127.0.0.1:0'\n\
+            [tls]\ncertificate = 'a.pem'\nkey = 'a.key'\ntrusted_roots = '.'\n\
+            [volumes]\nper_node = 3\nlargest_gigabytes = 9\n\
+            [[drivers]]\nname = 'lab'\nkind = 'mock'\n";
+        let config = Config::parse(text, Path::new(folder.path())).unwrap();
+        let clock = Arc::new(drivers::SystemClock);
+        let driver = Arc::new(MockDriver::with_clock(None, MockConfig::deltacloud(), clock).unwrap());
+        let stock = Stock {
+            realms: driver.realms().await.unwrap(),
+            profiles: driver.hardware_profiles().await.unwrap(),
+            images: driver.images().await.unwrap(),
+            volumes: true,
+        };
+        let metrics = Arc::new(crate::metrics::Metrics::new());
+        Inventory::new(&config, [(Cloud::new("lab", driver, crate::time::system_clock(), metrics), stock)])
+    }
+
+    /// A grant of these volumes at this component.
+    fn granted(component: &Component, (volumes, volumes_ever): (Vec<VolumeGrant>, u32)) -> NodeGrant {
+        NodeGrant {
+            driver: "lab".to_owned(),
+            realm: component.realm.id.clone(),
+            profile: String::new(),
+            image: String::new(),
+            component_id: component.urn.to_string(),
+            component_name: component.name.clone(),
+            exclusive: false,
+            sliver_type: String::new(),
+            disk_image: String::new(),
+            hardware_type: None,
+            interfaces: Vec::new(),
+            interfaces_ever: 0,
+            volumes,
+            volumes_ever,
+            users: Vec::new(),
+            preserve: None,
+        }
+    }
+
+    fn told(volumes: &[VolumeGrant]) -> Vec<(&str, u32, &str)> {
+        volumes.iter().map(|it| (it.name.as_str(), it.number, it.device.as_str())).collect()
+    }
+
+    #[tokio::test]
+    async fn what_stays_keeps_its_number_and_what_is_new_never_gets_one_that_was_used() {
+        let inventory = inventory().await;
+        let [here, there, ..] = &inventory.components[..] else { panic!("two realms are needed") };
+        let first = grant(&node(NODE), &inventory, here, None).unwrap();
+        assert_eq!(told(&first.0), [("one", 0, "/dev/vdb"), ("two", 1, "/dev/vdc")]);
+        let has = granted(here, first);
+        assert_eq!(claim(&has).unwrap().amount, 3);
+
+        // One goes, one is of another size: the first stays as it is, wherever it stands.
+        let asked = node(&NODE.replace("2GB", "4GB"));
+        let kept = Kept { grant: &has, pending: None };
+        let larger = grant(&asked, &inventory, here, Some(kept)).unwrap();
+        assert_eq!(told(&larger.0), [("one", 0, "/dev/vdb"), ("two", 2, "/dev/vdd")]);
+        let pending = granted(here, larger);
+        assert_eq!(guarantee(&has, &pending), Guarantee::None);
+
+        // Another change instead: what was promised is known, and its number is not given to another.
+        let kept = Kept { grant: &has, pending: Some(&pending) };
+        let asked = node("<node client_id='n'><b name='new' size='4GB'/><b name='two' size='4GB'/></node>");
+        let other = grant(&asked, &inventory, here, Some(kept)).unwrap();
+        assert_eq!(told(&other.0), [("new", 3, "/dev/vde"), ("two", 2, "/dev/vdd")]);
+
+        // Nothing is kept for a node that has had all and has none.
+        let none =
+            granted(here, grant(&node("<node client_id='n'/>"), &inventory, here, Some(kept)).unwrap());
+        assert_eq!((none.volumes.len(), none.volumes_ever), (0, 3));
+        assert_eq!(guarantee(&has, &none), Guarantee::NoDisruption, "that it goes was asked for");
+        let again = grant(&node(NODE), &inventory, here, Some(Kept { grant: &none, pending: None })).unwrap();
+        assert_eq!(told(&again.0), [("one", 3, "/dev/vdb"), ("two", 4, "/dev/vdc")]);
+
+        // Elsewhere there are only new ones.
+        let moved = grant(&node(NODE), &inventory, there, Some(Kept { grant: &has, pending: None })).unwrap();
+        assert_eq!(told(&moved.0), [("one", 2, "/dev/vdb"), ("two", 3, "/dev/vdc")]);
+        assert_eq!(guarantee(&has, &granted(there, moved)), Guarantee::None);
+    }
+
+    #[tokio::test]
+    async fn bounds_hold_for_what_is_new_and_not_for_what_is_kept() {
+        let mut inventory = inventory().await;
+        let refused = |inventory: &Inventory, text: &str, kept: Option<Kept<'_>>| {
+            let component = &inventory.components[0];
+            grant(&node(text), inventory, component, kept).map(|_| ()).map_err(|error| error.code())
+        };
+        let large = NODE.replace("2GB", "10GB");
+        assert_eq!(refused(&inventory, &large, None), Err(GeniCode::TooBig));
+        let many = NODE.replace("</node>", "<b name='3' size='1GB'/><b name='4' size='1GB'/></node>");
+        assert_eq!(check(&node(&many), &inventory.volumes).unwrap_err().code(), GeniCode::TooBig);
+        let unreadable = NODE.replace("2GB", "few");
+        assert_eq!(refused(&inventory, &unreadable, None), Err(GeniCode::BadArguments));
+        let remote = NODE.replace("size='2GB'", "size='2GB' class='remote'");
+        assert_eq!(refused(&inventory, &remote, None), Err(GeniCode::Unsupported));
+
+        let has = granted(
+            &inventory.components[0],
+            grant(&node(NODE), &inventory, &inventory.components[0], None).unwrap(),
+        );
+        inventory.volumes.largest_gigabytes = 1;
+        assert_eq!(refused(&inventory, NODE, Some(Kept { grant: &has, pending: None })), Ok(()));
+        inventory.offers[0].volumes = false;
+        assert_eq!(refused(&inventory, NODE, None), Err(GeniCode::Unsupported));
+        assert_eq!(refused(&inventory, "<node client_id='n'/>", None), Ok(()));
+    }
+}

@@ -42,8 +42,7 @@ impl Reconciler {
             });
         }
         let listed: Vec<(Cloud, Vec<Machine>)> = finished(listing).await.into_iter().flatten().collect();
-        let inventory = self.aggregate.inventory();
-        let mut strays = self.list_volumes(&inventory).await;
+        let mut strays = self.list_volumes().await;
         let live = listed
             .iter()
             .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))

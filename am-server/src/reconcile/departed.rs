@@ -124,6 +124,9 @@ impl Reconciler {
             Some(Ok(Some(machine))) => self.destroy(cloud, &machine).await,
             Some(Err(_)) | None => false,
         };
+        if gone && !grant.volumes.is_empty() && !cloud.driver.capabilities().gives_volumes() {
+            return Cleared::Stranded(format!("driver {driver} does nothing with volumes any more"));
+        }
         // Volumes last: they are free once their instance is gone.
         let gone = gone && self.clear_volumes(&departed.sliver, grant, cloud).await;
         if gone { Cleared::Entirely } else { Cleared::NotYet }

@@ -23,11 +23,11 @@ pub(super) struct Job<'a> {
     pub(super) cloud: &'a Cloud,
     pub(super) grant: &'a NodeGrant,
     user_data: &'a str,
-    target: &'a Built,
+    pub(super) target: &'a Built,
     power: Power,
     revision: Revision,
     /// What was noted of the instance before, if it was ever seen.
-    noted: Option<InstanceDetail>,
+    pub(super) noted: Option<InstanceDetail>,
 }
 
 /// As before, with a word on what it waits for; nothing for a sliver that is as it should be.
@@ -169,7 +169,7 @@ impl Reconciler {
         if machine.is_none() && job.in_place() {
             return self.not_there(&job, "instance");
         }
-        let volumes = match self.volumes_of(&sliver.urn, &grant, cloud).await {
+        let volumes = match self.volumes_of(&job).await {
             Some(Ok(volumes)) => volumes,
             Some(Err(_)) if sliver.is_settled() => return None,
             Some(Err(error)) => return Some(job.refused(error)),
@@ -226,7 +226,10 @@ impl Reconciler {
         };
         let built = match &machine {
             Some(machine) => {
-                Built { volumes: volumes::present(&volumes, machine, &job.target.volumes), ..built }
+                let at_boot = driver.capabilities().costs.storage_volume == Disruption::NextBoot;
+                let noted = job.noted.as_ref().filter(|noted| at_boot && noted.id == machine.id);
+                let noted = noted.map(|noted| noted.volumes.as_slice());
+                Built { volumes: volumes::present(&volumes, machine, &job.target.volumes, noted), ..built }
             }
             None => built,
         };
@@ -439,79 +442,4 @@ fn modified(built: &Built, target: &Built, modify: Modify) -> Built {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use drivers::{ChangeCosts, Collection, Operation, Verb};
-
-    fn built(image: &str, profile: &str, user_data: &str) -> Built {
-        Built {
-            driver: "lab".to_owned(),
-            realm: "r".to_owned(),
-            image: image.to_owned(),
-            profile: profile.to_owned(),
-            user_data: user_data.to_owned(),
-            mounts: String::new(),
-            volumes: Default::default(),
-        }
-    }
-
-    fn machine(image: &str, profile: &str) -> Machine {
-        Machine {
-            id: "i1".to_owned(),
-            name: "n".to_owned(),
-            owner_id: String::new(),
-            image_id: image.to_owned(),
-            realm_id: "r".to_owned(),
-            hardware_profile: ProfileChoice { id: profile.to_owned(), values: Default::default() },
-            state: InstanceState::Running,
-            actions: Vec::new(),
-            can_create_image: false,
-            public_addresses: Vec::new(),
-            private_addresses: Vec::new(),
-            keyname: None,
-            user_data: Some("new".to_owned()),
-            launch_time: None,
-            firewalls: Vec::new(),
-            storage_volumes: Vec::new(),
-            network_interfaces: Vec::new(),
-            boot_count: None,
-            disk_id: None,
-        }
-    }
-
-    fn capabilities(resize: Disruption) -> Capabilities {
-        let verbs = [Verb::Resize, Verb::SetUserData, Verb::Rebuild];
-        let mut all = Capabilities::new(verbs.map(|verb| Operation::new(Collection::Instances, verb)), []);
-        all.costs = ChangeCosts { resize, ..ChangeCosts::default() };
-        all
-    }
-
-    // An answer got lost, or the service was killed before it could write it down.
-    #[test]
-    fn what_the_cloud_shows_as_done_is_not_asked_for_again() {
-        let (noted, target) = (built("old", "small", "old"), built("new", "large", "new"));
-        let seen =
-            |machine: &Machine, resize| already_done(noted.clone(), machine, &target, &capabilities(resize));
-        assert_eq!(seen(&machine("old", "small"), Disruption::None), noted);
-        assert_eq!(seen(&machine("new", "small"), Disruption::None), built("new", "small", "old"));
-        assert_eq!(seen(&machine("new", "large"), Disruption::Reboots), built("new", "large", "old"));
-        // A size that only a boot makes real is asked for again, so that the boot follows; so is user data.
-        assert_eq!(seen(&machine("old", "large"), Disruption::NextBoot), noted);
-    }
-
-    #[test]
-    fn what_the_cloud_spells_otherwise_is_taken_as_noted() {
-        let noted = built("old", "small", "old");
-        let odd = machine("image-of-another-spelling", "");
-        assert_eq!(already_done(noted.clone(), &odd, &noted, &capabilities(Disruption::None)), noted);
-    }
-
-    #[test]
-    fn each_modification_brings_the_record_up_to_date() {
-        let (from, to) = (built("old", "small", "old"), built("new", "large", "new"));
-        assert_eq!(modified(&from, &to, Modify::Resize), built("old", "large", "old"));
-        assert_eq!(modified(&from, &to, Modify::SetUserData), built("old", "small", "new"));
-        assert_eq!(modified(&from, &to, Modify::Rebuild), built("new", "small", "old"));
-        assert_eq!(modified(&from, &to, Modify::Replace), from);
-    }
-}
+pub(super) mod tests;

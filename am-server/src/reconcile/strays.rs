@@ -1,14 +1,14 @@
 //! Volumes that bear a name of ours and belong to no sliver.
 
-use super::Reconciler;
 use super::volumes::{read_name, storage};
+use super::{Reconciler, finished};
 use crate::aggregate::grant::Grant;
-use crate::aggregate::inventory::Inventory;
 use crate::cloud::Cloud;
-use drivers::{Verb, Volume};
+use drivers::{ComputeDriver, Verb, Volume};
 use state::Sliver;
 use std::collections::{HashMap, HashSet};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+use tokio::task::JoinSet;
 use tracing::info;
 use urn::Urn;
 
@@ -36,16 +36,18 @@ impl Strays {
 
 impl Reconciler {
     /// All volumes of ours. Listed before the slivers, as instances are.
-    pub(super) async fn list_volumes(&self, inventory: &Inventory) -> Strays {
+    pub(super) async fn list_volumes(&self) -> Strays {
+        let mut listing = JoinSet::new();
+        let clouds = self.aggregate.clouds().iter();
+        for cloud in clouds.filter(|cloud| cloud.driver.capabilities().gives_volumes()).cloned() {
+            listing.spawn(async move {
+                let question = |driver: Arc<dyn ComputeDriver>| async move { driver.storage_volumes().await };
+                let answer = cloud.ask(storage(Verb::Index), question).await;
+                Some((cloud, answer?.ok()?))
+            });
+        }
         let mut strays = Strays::default();
-        for offer in &inventory.offers {
-            let cloud = &offer.cloud;
-            if !cloud.driver.capabilities().gives_volumes() {
-                continue;
-            }
-            let listed =
-                cloud.ask(storage(Verb::Index), |driver| async move { driver.storage_volumes().await }).await;
-            let Some(Ok(volumes)) = listed else { continue };
+        for (cloud, volumes) in finished(listing).await.into_iter().flatten() {
             for volume in volumes {
                 let named = volume.name.as_deref().and_then(read_name);
                 if let Some((token, number)) = named.filter(|(token, _)| token.starts_with(&self.prefix)) {

@@ -1,5 +1,7 @@
 //! The reconciler over pretended clouds, look by look.
 
+mod volumes;
+
 use super::*;
 use crate::aggregate::grant::{Grant, NodeGrant};
 use crate::aggregate::manifest::InstanceDetail;
@@ -61,6 +63,11 @@ fn cloud() -> Arc<MockDriver> {
 impl World {
     /// The sliver is allocated and provisioned at the driver of this name, with this RSpec; nobody looked yet.
     async fn of(driver: &str, rspec: &str) -> Self {
+        Self::with(grant(driver), rspec).await
+    }
+
+    /// The same with this grant.
+    async fn with(grant: NodeGrant, rspec: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         for name in ["a.pem", "a.key"] {
@@ -107,7 +114,7 @@ impl World {
         let reconciler = Reconciler::new(Arc::new(aggregate));
         let world = Self { reconciler, faults: lab.faults(), lab, far, ahead, _folder: folder };
         let later = world.reconciler.now() + TimeDelta::days(30);
-        let detail = Grant::Node(Box::new(grant(driver))).to_detail();
+        let detail = Grant::Node(Box::new(grant)).to_detail();
         world
             .does(Event::Allocate(Allocate {
                 slivers: vec![NewSliver {

@@ -1,8 +1,9 @@
 //! Volumes: made and attached, detached and destroyed, step by step with the instances they belong to.
 //!
 //! A volume is named after its sliver and its number, as an instance after its sliver: a creation whose answer was lost
-//! gives the same volume when it is asked for again. What there is, is asked of the cloud each time, so that nothing
-//! depends on having noted it; a sliver that never had a volume costs no question.
+//! gives the same volume when it is asked for again. What there is of the volumes that a sliver has or shall have, the
+//! cloud is asked each time; a sliver without volumes costs no question. What a crash left of a change that was taken
+//! back is found when the sliver goes, or by the comparison of everything.
 
 use super::Reconciler;
 use super::node::Job;
@@ -50,42 +51,51 @@ pub(super) fn noted(volumes: &Volumes, machine: &Machine) -> Vec<AttachedVolume>
 
 /// The numbers that a plan begins with: those attached here, and those that are there and not wanted. One that is
 /// wanted, but attached nowhere or elsewhere, has yet to be given to the instance.
-pub(super) fn present(volumes: &Volumes, machine: &Machine, wanted: &BTreeSet<u32>) -> BTreeSet<u32> {
-    let unwanted = volumes.keys().filter(|number| !wanted.contains(number)).copied();
-    attached(volumes, machine).map(|(number, _)| number).chain(unwanted).collect()
+///
+/// `noted`, where only a boot makes a change real: what was done without the answer being noted is then done again, so
+/// that the boot follows.
+pub(super) fn present(
+    volumes: &Volumes,
+    machine: &Machine,
+    wanted: &BTreeSet<u32>,
+    noted: Option<&[AttachedVolume]>,
+) -> BTreeSet<u32> {
+    let noted: Option<BTreeSet<u32>> = noted.map(|all| all.iter().map(|it| it.number).collect());
+    let here = attached(volumes, machine).map(|(number, _)| number);
+    let here = here.filter(|number| noted.as_ref().is_none_or(|noted| noted.contains(number)));
+    let there = volumes.keys().chain(noted.iter().flatten());
+    let unwanted = there.filter(|number| !wanted.contains(number)).copied();
+    here.chain(unwanted).collect()
 }
 
 impl Reconciler {
-    /// The volumes that a cloud has of a sliver with this grant.
-    pub(super) async fn volumes_of(
-        &self,
-        sliver: &Urn,
-        grant: &NodeGrant,
-        cloud: &Cloud,
-    ) -> Option<Result<Volumes, DriverError>> {
-        if grant.volumes_ever == 0 {
-            return Some(Ok(Volumes::new()));
-        }
-        if !cloud.driver.capabilities().gives_volumes() {
+    /// The volumes that a cloud has for this step: of those that the sliver has or shall have.
+    pub(super) async fn volumes_of(&self, job: &Job<'_>) -> Option<Result<Volumes, DriverError>> {
+        let noted = job.noted.iter().flat_map(|noted| &noted.built.volumes);
+        let numbers: BTreeSet<u32> = noted.chain(&job.target.volumes).copied().collect();
+        let mut found = Volumes::new();
+        if !numbers.is_empty() && !job.cloud.driver.capabilities().gives_volumes() {
             let operation = storage(Verb::Attach);
-            let needed = grant.driver == cloud.name && !grant.volumes.is_empty();
-            return Some(if needed {
-                Err(DriverError::Unsupported { operation })
-            } else {
-                Ok(Volumes::new())
-            });
+            let needed = job.grant.driver == job.cloud.name && !job.grant.volumes.is_empty();
+            return Some(if needed { Err(DriverError::Unsupported { operation }) } else { Ok(found) });
         }
-        let token = self.token(sliver);
-        let listed =
-            cloud.ask(storage(Verb::Index), |driver| async move { driver.storage_volumes().await }).await?;
-        Some(listed.map(|all| {
-            all.into_iter()
-                .filter_map(|volume| {
-                    let (of, number) = read_name(volume.name.as_deref()?)?;
-                    (of == token).then_some((number, volume))
-                })
-                .collect()
-        }))
+        for number in numbers {
+            let name = self.volume_name(&job.sliver.urn, number);
+            let volume = job
+                .cloud
+                .ask(storage(Verb::Index), |driver| async move { driver.storage_volume_named(&name).await })
+                .await?;
+            match volume {
+                Ok(volume) => found.extend(volume.map(|volume| (number, volume))),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(found))
+    }
+
+    /// A volume's name: a token, as an instance's.
+    fn volume_name(&self, sliver: &Urn, number: u32) -> String {
+        format!("{}{MARK}{number}", self.token(sliver))
     }
 
     /// Gives the instance the volume of this number, which is made if it is not there.
@@ -104,7 +114,7 @@ impl Reconciler {
             Some(volume) => volume.clone(),
             None => {
                 let request = CreateVolume {
-                    name: Some(format!("{}{MARK}{number}", self.token(&job.sliver.urn))),
+                    name: Some(self.volume_name(&job.sliver.urn, number)),
                     capacity: Some(u64::from(wanted.gigabytes)),
                     realm_id: Some(machine.realm_id.clone()),
                     ..CreateVolume::default()
@@ -173,9 +183,14 @@ impl Reconciler {
         if grant.volumes_ever == 0 || !cloud.driver.capabilities().gives_volumes() {
             return true;
         }
-        let Some(Ok(volumes)) = self.volumes_of(sliver, grant, cloud).await else { return false };
+        // All that bear its name, whatever was noted.
+        let listed =
+            cloud.ask(storage(Verb::Index), |driver| async move { driver.storage_volumes().await }).await;
+        let Some(Ok(volumes)) = listed else { return false };
+        let token = self.token(sliver);
+        let is_its = |it: &&Volume| it.name.as_deref().and_then(read_name).is_some_and(|(of, _)| of == token);
         let mut all = true;
-        for volume in volumes.values() {
+        for volume in volumes.iter().filter(is_its) {
             all &= matches!(self.discard(cloud, volume).await, Some(Ok(())));
         }
         all
@@ -185,6 +200,38 @@ impl Reconciler {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::node::tests::machine;
+    use drivers::VolumeState;
+
+    fn volume(number: u32, instance_id: Option<&str>) -> (u32, Volume) {
+        let volume = Volume {
+            id: format!("vol{number}"),
+            name: Some(format!("am01234567-a-v{number}")),
+            description: None,
+            created: chrono::DateTime::UNIX_EPOCH,
+            capacity: 1,
+            realm_id: None,
+            state: VolumeState::Available,
+            instance_id: instance_id.map(str::to_owned),
+            device: None,
+        };
+        (number, volume)
+    }
+
+    #[test]
+    fn a_plan_begins_with_what_is_attached_and_what_has_to_go() {
+        let machine = machine("a", "p");
+        let here = Some(machine.id.as_str());
+        let all =
+            Volumes::from([volume(0, here), volume(1, None), volume(2, Some("other")), volume(3, None)]);
+        let wanted = BTreeSet::from([0, 1, 2]);
+        assert_eq!(present(&all, &machine, &wanted, None), [0, 3].into(), "1 and 2 are yet to be attached");
+        // Where a boot has to follow: 0 was attached and 4 was taken away, and neither was noted.
+        let noted = [AttachedVolume { number: 4, device: None }];
+        assert_eq!(present(&all, &machine, &wanted, Some(&noted)), [3, 4].into());
+        let noted = [AttachedVolume { number: 0, device: None }];
+        assert_eq!(present(&all, &machine, &wanted, Some(&noted)), [0, 3].into());
+    }
 
     #[test]
     fn names_of_volumes_are_read_as_they_are_written() {

@@ -98,6 +98,13 @@ impl Run<'_> {
             let made = must("creating a volume", self.driver.create_storage_volume(&request).await)?;
             let again = must("creating it again", self.driver.create_storage_volume(&request).await)?;
             ensure!(made.id == again.id, "the same request made two volumes");
+            let found = must("finding it", self.driver.storage_volume_named(&self.name("volume")).await)?;
+            ensure!(
+                found.as_ref().map(|it| &it.id) == Some(&made.id),
+                "under its name it finds the volume {found:?}"
+            );
+            let none = must("finding none", self.driver.storage_volume_named(&self.name("none")).await)?;
+            ensure!(none.is_none(), "under a name that was not given it finds {none:?}");
             must("attaching it", self.driver.attach_storage_volume(&made.id, &instance.id, None).await)?;
             let now = must("instance", self.driver.instance(&instance.id).await)?;
             ensure!(now.storage_volumes == [made.id.clone()], "it shows volumes {:?}", now.storage_volumes);

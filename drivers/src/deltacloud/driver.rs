@@ -180,6 +180,10 @@ impl ComputeDriver for DeltacloudDriver {
         self.show(Collection::StorageVolumes, id, decode::volume).await
     }
 
+    async fn storage_volume_named(&self, name: &str) -> Answer<Option<Volume>> {
+        self.volume_on_wire(name).await
+    }
+
     async fn create_storage_volume(&self, request: &CreateVolume) -> Answer<Volume> {
         self.make_volume(request).await
     }

@@ -3,7 +3,7 @@
 use super::DeltacloudDriver;
 use super::calls::{MadeBy, entity, form};
 use super::decode;
-use crate::capability::{Collection, Verb};
+use crate::capability::{Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::model::{Address, CreateSnapshot, CreateVolume, Snapshot, Volume};
 
@@ -22,6 +22,17 @@ impl DeltacloudDriver {
         let acted = self.act(Collection::Addresses, Verb::Disassociate, id, &[]).await;
         let now = self.address(id).await?;
         if now.instance_id.is_none() { Ok(now) } else { acted.and(Ok(now)) }
+    }
+
+    /// The volume that the server has under this name.
+    pub(super) async fn volume_on_wire(&self, name: &str) -> Answer<Option<Volume>> {
+        let index = Operation::new(Collection::StorageVolumes, Verb::Index);
+        let mut url = self.collection(Collection::StorageVolumes, Verb::Index).await?;
+        // A server that knows this filter saves both sides a listing; any other lists all.
+        url.query_pairs_mut().append_pair("name", name);
+        let root = self.server.get(&url, index, "").await?;
+        let found = root.fields().find(|node| node.text(&["name"]) == Some(name));
+        found.map(|node| entity(Some(node), decode::volume)).transpose()
     }
 
     /// Makes a volume.

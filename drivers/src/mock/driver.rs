@@ -254,6 +254,11 @@ impl ComputeDriver for MockDriver {
         self.show(Collection::StorageVolumes, id, |s, id| s.get(Collection::StorageVolumes, id)).await
     }
 
+    async fn storage_volume_named(&self, name: &str) -> Answer<Option<Volume>> {
+        let own = name.to_owned();
+        self.index(Collection::StorageVolumes, move |s| s.named(Collection::StorageVolumes, &own)).await
+    }
+
     async fn create_storage_volume(&self, request: &CreateVolume) -> Answer<Volume> {
         self.create(
             Collection::StorageVolumes,

@@ -314,6 +314,18 @@ impl Session<'_> {
         self.find(collection, id)?.ok_or_else(|| DriverError::not_found(collection, id))
     }
 
+    /// The one of this name, if there is one.
+    pub(super) fn named<T: DeserializeOwned>(&self, collection: Collection, name: &str) -> Answer<Option<T>> {
+        let body: Option<String> = self
+            .connection
+            .prepare_cached("SELECT body FROM resource WHERE collection = ?1 AND name = ?2")
+            .stored()?
+            .query_row([collection.as_str(), name], |row| row.get(0))
+            .optional()
+            .stored()?;
+        body.map(|body| serde_json::from_str(&body).stored()).transpose()
+    }
+
     /// What an equal request has made under this name before.
     pub(super) fn made_before<T: DeserializeOwned>(
         &self,

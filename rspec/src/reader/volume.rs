@@ -38,7 +38,7 @@ impl Reader<'_> {
         }
         let name = self.required(element, "name")?;
         if !is_name(name) {
-            let wanted = format!("a name of 1 to {MAX_NAME} bytes without control characters");
+            let wanted = format!("a name of 1 to {MAX_NAME} characters");
             return Err(self.bad_value(element, "name", &wanted));
         }
         let size = self.required(element, "size")?;

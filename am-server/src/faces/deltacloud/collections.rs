@@ -298,7 +298,14 @@ pub(super) async fn addresses(call: &Call<'_>, rest: &[&str]) -> Answer {
 
 pub(super) async fn storage_volumes(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(call.driver.storage_volumes().await?).await),
+        (&Method::GET, []) => {
+            // As for instances.
+            let all = match call.asked.params.get("name") {
+                Some(name) => call.driver.storage_volume_named(name).await?.into_iter().collect(),
+                None => call.driver.storage_volumes().await?,
+            };
+            Ok(call.list(all).await)
+        }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.storage_volume(id).await?)),
         (&Method::POST, []) => {
             let request = CreateVolume {

@@ -1,0 +1,153 @@
+//! Volumes of the sliver: made once, kept apart from strangers, cleared away.
+
+use super::*;
+use crate::aggregate::grant::VolumeGrant;
+use drivers::{CreateVolume, Volume};
+
+fn volume(number: u32, name: &str) -> VolumeGrant {
+    VolumeGrant {
+        name: name.to_owned(),
+        number,
+        gigabytes: 3,
+        device: format!("/dev/vd{}", char::from(b'b' + u8::try_from(number).unwrap())),
+        mountpoint: None,
+    }
+}
+
+/// A sliver that is granted these volumes, of as many as it ever had.
+fn granted(volumes: Vec<VolumeGrant>, volumes_ever: u32) -> NodeGrant {
+    NodeGrant { volumes, volumes_ever, ..grant("lab") }
+}
+
+fn storage(verb: Verb) -> Operation {
+    Operation::new(Collection::StorageVolumes, verb)
+}
+
+impl World {
+    /// The volumes at `lab` that the cloud did not have from the start.
+    async fn volumes(&self) -> Vec<Volume> {
+        let all = self.lab.storage_volumes().await.unwrap();
+        all.into_iter().filter(|it| !["vol1", "vol2", "vol3"].contains(&it.id.as_str())).collect()
+    }
+
+    async fn stray_volume(&self, name: String) {
+        let request = CreateVolume { name: Some(name), capacity: Some(1), ..CreateVolume::default() };
+        self.lab.create_storage_volume(&request).await.unwrap();
+    }
+
+    async fn names(&self) -> HashSet<String> {
+        self.volumes().await.into_iter().filter_map(|it| it.name).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_makes_no_second_volume() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.faults.once(storage(Verb::Create), Fault::LostAnswer);
+    world.faults.once(storage(Verb::Attach), Fault::ErrorAfter);
+    for _ in 0..12 {
+        world.look().await;
+        if world.reconciler.aggregate.clouds()[0].breaker.state() != crate::cloud::breaker::State::Closed {
+            world.lab_answers_again().await;
+        }
+    }
+    assert_eq!(world.sliver().await.operational(), Operational::NotReady);
+    let volumes = world.volumes().await;
+    let [only] = &volumes[..] else { panic!("{volumes:?}") };
+    assert_eq!(only.instance_id, Some(world.machine().await.unwrap().id));
+    let noted = InstanceDetail::of(&world.sliver().await).unwrap();
+    assert_eq!(noted.volumes[0].device.as_deref(), Some("/dev/vdb"));
+    assert_eq!(noted.built.volumes, [0].into());
+}
+
+#[tokio::test]
+async fn a_volume_that_an_instance_before_it_still_holds_is_taken_over() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    let other = stray(&world.lab, "somebody-elses").await;
+    let name = Some(format!("{}-v0", world.token()));
+    let request = CreateVolume {
+        name,
+        capacity: Some(3),
+        realm_id: Some(other.realm_id.clone()),
+        ..CreateVolume::default()
+    };
+    let held = world.lab.create_storage_volume(&request).await.unwrap();
+    world.lab.attach_storage_volume(&held.id, &other.id, None).await.unwrap();
+    world.looks_until(Operational::NotReady).await;
+    let volumes = world.volumes().await;
+    assert_eq!(volumes.len(), 1);
+    assert_eq!(
+        (&volumes[0].id, &volumes[0].instance_id),
+        (&held.id, &Some(world.machine().await.unwrap().id))
+    );
+}
+
+#[tokio::test]
+async fn stray_volumes_are_destroyed_when_two_comparisons_find_them() {
+    let world = World::with(granted(vec![volume(1, "data")], 2), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    let own = format!("{}-v1", world.token());
+    let theirs = format!("{}theirs-v0", token_prefix("am.example.net", "another"));
+    for name in
+        [format!("{}-v0", world.token()), format!("{}stranger-v0", world.reconciler.prefix), theirs.clone()]
+    {
+        world.stray_volume(name).await;
+    }
+    world.reconciler.compare_everything().await;
+    assert_eq!(world.volumes().await.len(), 4, "one comparison is not believed");
+    world.reconciler.compare_everything().await;
+    assert_eq!(world.names().await, [own, theirs].into());
+    assert!(world.sliver().await.is_settled());
+}
+
+#[tokio::test]
+async fn a_lost_volume_fails_its_node_until_it_is_there_again() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    let machine = world.machine().await.unwrap();
+    let lost = world.volumes().await.remove(0);
+    world.lab.detach_storage_volume(&lost.id).await.unwrap();
+    world.lab.destroy_storage_volume(&lost.id).await.unwrap();
+    assert_eq!(world.look().await.operational(), Operational::NotReady, "one look may be wrong");
+    world.pause().await;
+    let failed = world.look().await;
+    assert_eq!(failed.operational(), Operational::Failed);
+    assert!(failed.error.unwrap().contains("volume \"data\" vanished"));
+    assert_eq!(world.volumes().await, [], "no empty one in its place");
+
+    let request = CreateVolume {
+        name: lost.name.clone(),
+        capacity: Some(3),
+        realm_id: Some(machine.realm_id.clone()),
+        ..CreateVolume::default()
+    };
+    world.lab.create_storage_volume(&request).await.unwrap();
+    world.looks_until(Operational::NotReady).await;
+    assert_eq!(world.volumes().await[0].instance_id, Some(machine.id));
+    assert_eq!(world.sliver().await.error, None);
+}
+
+#[tokio::test]
+async fn a_sliver_that_goes_takes_all_its_volumes_along_noted_or_not() {
+    let world = World::with(granted(vec![volume(1, "data")], 2), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    world.stray_volume(format!("{}-v0", world.token())).await;
+    world.stray_volume("somebody-elses-v0".to_owned()).await;
+    let delete = state::Delete { selection: Selection::Slice, best_effort: false, operator: false };
+    world.does(Event::Delete(delete)).await;
+    world.faults.once(storage(Verb::Destroy), Fault::Error { status: 400 });
+    for _ in 0..12 {
+        world.reconciler.pass().await;
+        world.pause().await;
+    }
+    assert_eq!(world.names().await, ["somebody-elses-v0".to_owned()].into());
+    assert_eq!(world.reconciler.aggregate.store().departed(None, 9).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_sliver_without_volumes_asks_for_none() {
+    let world = World::of("lab", NODE).await;
+    world.faults.once(storage(Verb::Index), Fault::Unavailable);
+    world.looks_until(Operational::NotReady).await;
+    assert!(world.lab.storage_volumes().await.is_err(), "the fault was not met before");
+}
