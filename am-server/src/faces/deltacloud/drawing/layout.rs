@@ -130,32 +130,68 @@ impl Layout {
                 // Several ways between the same two bend more and more.
                 let same = out.iter().take(nth).filter(|before| before.to == way.to).count();
                 let label = way.action.map(|action| action.as_str().to_owned());
-                if let (Some(from), Some(to)) = (states.get(from), states.get(to)) {
-                    ways.push(if std::ptr::eq(from, to) {
-                        loop_at(from, middle, same, label)
+                if let (Some(start), Some(end)) = (states.get(from), states.get(to)) {
+                    ways.push(if from == to {
+                        loop_at(start, middle, same, label)
                     } else {
-                        bow(from, to, same, label)
+                        // Steps from one to the other, clockwise.
+                        let steps = (to + all.len() - from) % all.len();
+                        bow(start, end, bend(steps, all.len(), same), label)
                     });
                 }
             }
         }
+        part_labels(&mut ways, &states);
         Self { width, height, states, ways }
     }
 }
 
-/// How strongly the nth way between two states bends, as a part of their distance.
-fn bend(nth: usize) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let nth = nth as f64;
-    0.16 + 0.14 * nth
+/// Moves words along their ways until none lies on another or on a state, as far as that can be.
+fn part_labels(ways: &mut [Way], states: &[Shown]) {
+    /// Height of a word with what is left free around it.
+    const LINE: f64 = 20.0;
+    let near = |a: Point, b: Point, widths: f64| {
+        (a.x - b.x).abs() < widths / 2.0 + CHARACTER && (a.y - b.y).abs() < LINE
+    };
+    let mut placed: Vec<(Point, f64)> =
+        states.iter().map(|state| (state.centre, state.width + HEIGHT - LINE)).collect();
+    for way in ways {
+        let Some((text, place)) = &mut way.label else { continue };
+        let width = text_width(text);
+        let free = |at: &Point| !placed.iter().any(|(other, taken)| near(*at, *other, width + taken));
+        let along = [0.36, 0.28, 0.44, 0.22, 0.52, 0.6].map(|part| on(&way.curve, part));
+        // A loop's word stands beside it already.
+        if !free(place)
+            && let Some(better) = along.into_iter().find(free)
+        {
+            *place = better;
+        }
+        placed.push((*place, width));
+    }
 }
 
-fn bow(from: &Shown, to: &Shown, nth: usize, label: Option<String>) -> Way {
+/// How strongly the nth way bends that leads to the state so many steps farther on the oval: to its left, as a part
+/// of its length. Seen from a way that leads on clockwise, outside is left.
+fn bend(steps: usize, states: usize, nth: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let more = 0.12 * nth as f64;
+    if steps == 1 || steps + 1 == states {
+        0.2 + more
+    } else if 2 * steps < states {
+        -0.1 - more
+    } else if 2 * steps == states {
+        0.1 + more
+    } else {
+        0.26 + more
+    }
+}
+
+fn bow(from: &Shown, to: &Shown, bend: f64, label: Option<String>) -> Way {
     let (a, b) = (from.centre, to.centre);
     let along = a.towards(b);
     let distance = (b.x - a.x).hypot(b.y - a.y);
     let aside = Point { x: along.y, y: -along.x };
-    let top = a.between(b, 0.5).away(aside, bend(nth) * distance * 1.35);
+    let top = a.between(b, 0.5).away(aside, bend * distance);
     let start = edge(from, top);
     let tip = edge(to, top);
     let head = arrow(tip, top.towards(tip));
@@ -163,7 +199,7 @@ fn bow(from: &Shown, to: &Shown, nth: usize, label: Option<String>) -> Way {
     let controls = [start.between(top, 2.0 / 3.0), tip.between(top, 2.0 / 3.0)];
     let end = head[1].between(head[2], 0.5);
     let curve = [start, controls[0], controls[1], end];
-    let label = label.map(|text| (text, on(&curve, 0.46)));
+    let label = label.map(|text| (text, on(&curve, 0.36)));
     Way { curve, head, label }
 }
 
@@ -209,6 +245,87 @@ mod tests {
     use super::*;
     use drivers::InstanceAction;
     use proptest::prelude::*;
+
+    /// Places on a way, from where it has left its state to where it comes near the other.
+    fn inner(way: &Way) -> impl Iterator<Item = Point> + '_ {
+        (1..20).map(|part| on(&way.curve, f64::from(part) / 20.0))
+    }
+
+    fn covers(state: &Shown, place: Point, margin: f64) -> bool {
+        (state.centre.x - place.x).abs() < state.width / 2.0 + margin
+            && (state.centre.y - place.y).abs() < HEIGHT / 2.0 + margin
+    }
+
+    #[test]
+    fn in_the_machines_of_clouds_no_way_passes_through_a_state_and_no_word_lies_on_one() {
+        use InstanceState::{Failed, Finish, Pending, Running, Start, Stopped, Stopping};
+        use drivers::InstanceAction::{Create, Destroy, Reboot, Stop};
+        let start = drivers::InstanceAction::Start;
+        let simple = StateMachine::new([
+            (Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Running, Some(Reboot), Running),
+            (Running, Some(Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, None, Finish),
+        ]);
+        // Everything that the mock cloud can be told to have.
+        let full = StateMachine::new([
+            (Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Pending, None, Stopped),
+            (Pending, None, Failed),
+            (Running, Some(Reboot), Pending),
+            (Running, Some(Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, Some(start), Pending),
+            (Stopped, Some(Destroy), Stopping),
+            (Failed, Some(Destroy), Stopping),
+            (Pending, Some(Destroy), Stopping),
+            (Running, Some(Destroy), Stopping),
+            (Stopping, Some(Destroy), Finish),
+            (Stopping, None, Finish),
+        ]);
+        let direct = StateMachine::new([
+            (Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Pending, None, Failed),
+            (Running, Some(Reboot), Pending),
+            (Running, Some(Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, Some(start), Pending),
+            (Stopped, Some(Destroy), Finish),
+            (Failed, Some(Destroy), Finish),
+            (Pending, Some(Destroy), Finish),
+            (Running, Some(Destroy), Finish),
+            (Stopping, Some(Destroy), Finish),
+        ]);
+        for machine in [simple, full, direct] {
+            let layout = Layout::of(&machine);
+            let ends: Vec<_> = machine
+                .states()
+                .flat_map(|(from, out)| out.iter().map(move |way| [from.as_str(), way.to.as_str()]))
+                .collect();
+            for (way, ends) in layout.ways.iter().zip(ends) {
+                for state in &layout.states {
+                    let own = ends.contains(&state.name.as_str());
+                    assert!(
+                        own || !inner(way).any(|place| covers(state, place, 3.0)),
+                        "{ends:?}: {}",
+                        state.name
+                    );
+                    let Some((label, place)) = &way.label else { continue };
+                    let corners = [-1.0, 1.0]
+                        .map(|side| Point { x: place.x + side * text_width(label) / 2.0, ..*place });
+                    assert!(
+                        !corners.iter().any(|corner| covers(state, *corner, 4.0)),
+                        "{label} on {}",
+                        state.name
+                    );
+                }
+            }
+        }
+    }
 
     proptest! {
         #[test]

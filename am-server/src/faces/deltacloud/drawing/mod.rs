@@ -1,9 +1,10 @@
 //! Instance states as a drawing: as text for Graphviz, as SVG, and as PNG.
 //!
 //! SVG and PNG are drawn from one layout. States stand on an oval, clockwise in the order of their declaration from the
-//! left on; each way between two of them is a bow, dashed where it is taken by itself. On an oval no way passes
-//! through a state, and since each bends to its own left, a way there and a way back never lie on each other: with
-//! the handful of states that clouds have, this stays legible without knowing any of them.
+//! left on; each way between two of them is a bow, dashed where it is taken by itself. Between neighbours a way bends to
+//! its own left; all others bend inwards, where no states stand, the way back more than the way there. So no two ways lie
+//! on each other and none passes through a state: with the handful of states that clouds have, this stays legible
+//! without knowing any of them.
 
 mod gv;
 mod layout;
