@@ -1,5 +1,9 @@
 """Storage volumes of nodes: asked for with Emulab's `blockstore`, made, attached, changed and gone again."""
 
+import json
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from harness import Server, edit, poll, rspec
@@ -342,3 +346,43 @@ def test_each_of_many_nodes_gets_its_own(start_server):
     assert operations.count("storage_volumes/create") == operations.count("storage_volumes/attach") == count
     slice.delete().ok()
     poll.until(lambda: not server.mock.volumes(), "the volumes going")
+
+
+GENERATOR = Path("/usr/lib/systemd/system-generators/systemd-fstab-generator")
+
+
+def test_what_a_machine_is_told_mounts_the_volume_at_every_boot(slice, tmp_path):
+    slice.provisioned(one(blockstore("data", mountpoint="/data/my-disk")))
+    (device,) = slice.manifest().devices("a").values()
+    (line,) = [it for it in machine(slice).user_data.splitlines() if "/etc/fstab" in it]
+    shell, option, script, *arguments = json.loads(line.removeprefix("  - "))
+    assert arguments == ["mount", device, "/data/my-disk"]
+
+    # Run as cloud-init would, in a folder, with a stand-in for the machine's systemd.
+    table, log, tools = tmp_path / "fstab", tmp_path / "log", tmp_path / "bin"
+    tools.mkdir()
+    for tool, does in (("systemctl", f'echo "$*" >>{log}'), ("systemd-escape", "echo escaped.automount")):
+        (tools / tool).write_text(f"#!/bin/sh\n{does}\n")
+        (tools / tool).chmod(0o755)
+    script = script.replace("/etc/fstab", str(table))
+    arguments[2] = str(tmp_path / "data/my-disk")
+    subprocess.run([shell, option, script, *arguments], check=True, env={"PATH": f"{tools}:/usr/bin:/bin"})
+    assert (tmp_path / "data/my-disk").is_dir()
+    assert log.read_text().splitlines() == ["daemon-reload", "start escaped.automount"]
+
+    # What systemd makes of the table: mounted on first use, given a file system if it has none, waited for.
+    if not GENERATOR.exists():
+        pytest.skip("there is no systemd here to read the table")
+    table.write_text(table.read_text().replace(str(tmp_path), ""))
+    units = [tmp_path / name for name in ("normal", "early", "late")]
+    for folder in units:
+        folder.mkdir()
+    subprocess.run([GENERATOR, *units], check=True, env={"SYSTEMD_FSTAB": str(table)})
+    made = {str(it.relative_to(units[0])) for it in units[0].rglob("*")}
+    name = subprocess.run(["systemd-escape", "--path", "/data/my-disk"], capture_output=True, text=True).stdout.strip()
+    disk = device.removeprefix("/").replace("/", "-")
+    assert f"local-fs.target.wants/{name}.automount" in made
+    assert f"{name}.mount.requires/systemd-makefs@{disk}.service" in made
+    assert f"local-fs.target.requires/{name}.mount" not in made, "a boot never fails for want of it"
+    mount = (units[0] / f"{name}.mount").read_text()
+    assert f"What={device}\nWhere=/data/my-disk\nType=ext4\n" in mount
