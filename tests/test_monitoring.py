@@ -2,6 +2,7 @@
 
 import re
 import socket
+import sqlite3
 import urllib.error
 import urllib.request
 import xmlrpc.client
@@ -150,6 +151,21 @@ def test_health_and_wrong_requests(start_server):
     for path in ("/metrics", "/health"):
         status, headers, _ = monitor.get(path, "POST")
         assert (status, headers["Allow"]) == (405, "GET")
+
+
+def test_health_is_not_well_while_the_database_takes_nothing(start_server):
+    server = start_server(metrics=METRICS)
+    monitor = Monitor(server)
+    other = sqlite3.connect(server.home.folder / "am.sqlite", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        status, _, text = monitor.get("/health")
+        assert status == 503 and "database" in text and "sqlite" not in text
+        # What only reads goes on.
+        assert monitor.get("/metrics")[0] == 200
+    finally:
+        other.close()
+    poll.until(lambda: monitor.get("/health")[0] == 200, "health")
 
 
 def test_a_request_of_unreasonable_size_is_not_read_to_its_end(start_server):
