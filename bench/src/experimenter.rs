@@ -6,8 +6,10 @@ use am_server::development::{Folder, SLICE_PRIVILEGES};
 use chrono::{TimeDelta, Utc};
 use credentials::Certificate;
 use credentials::mint::{KeyPair, NewCredential, Subject};
+use std::collections::VecDeque;
+use std::ops::Deref;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use urn::Urn;
 
 /// A slice, and the right to it.
@@ -19,11 +21,33 @@ pub struct SliceAccess {
     pub credential: String,
 }
 
-/// Slices that are handed out one after the other, and again from the first when there are no more.
+/// Slices that are handed out one after the other, each to one client at a time.
 #[derive(Debug)]
 pub struct Slices {
     all: Vec<SliceAccess>,
-    next: AtomicUsize,
+    /// Those that nobody has, the one that was given back longest ago first.
+    free: Mutex<VecDeque<usize>>,
+}
+
+/// A slice that a client has for itself, until this is dropped.
+#[derive(Debug)]
+pub struct Taken<'a> {
+    slices: &'a Slices,
+    number: usize,
+}
+
+impl Deref for Taken<'_> {
+    type Target = SliceAccess;
+
+    fn deref(&self) -> &SliceAccess {
+        &self.slices.all[self.number]
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.slices.free().push_back(self.number);
+    }
 }
 
 impl Slices {
@@ -35,13 +59,22 @@ impl Slices {
         if all.is_empty() {
             return Err(Failure::new("there is no slice credential to work with"));
         }
-        Ok(Self { all, next: AtomicUsize::new(0) })
+        let free = Mutex::new((0..all.len()).collect());
+        Ok(Self { all, free })
     }
 
-    /// The next one.
-    #[must_use]
-    pub fn take(&self) -> &SliceAccess {
-        &self.all[self.next.fetch_add(1, Ordering::Relaxed) % self.all.len()]
+    fn free(&self) -> MutexGuard<'_, VecDeque<usize>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next one that nobody has.
+    ///
+    /// # Errors
+    /// There are more clients than slices.
+    pub fn take(&self) -> Result<Taken<'_>, Failure> {
+        let number = self.free().pop_front();
+        let number = number.ok_or_else(|| Failure::new("there are more clients than slices"))?;
+        Ok(Taken { slices: self, number })
     }
 
     /// The one of client `number`.

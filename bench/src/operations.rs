@@ -59,6 +59,17 @@ impl Operation {
         }
     }
 
+    /// How many slices it changes, one after the other or one for each client; `None` when it changes none.
+    #[must_use]
+    pub fn slices(&self) -> Option<usize> {
+        match self {
+            Self::Call(_) => None,
+            Self::Cycle(slices) | Self::Allocate(slices) | Self::UpdateCancel { slices, .. } => {
+                Some(slices.len())
+            }
+        }
+    }
+
     /// Takes one turn as client `number`; the time it took.
     ///
     /// # Errors
@@ -70,13 +81,13 @@ impl Operation {
                 client.call(body.clone()).await?;
             }
             Self::Cycle(slices) => {
-                let slice = slices.take();
+                let slice = &*slices.take()?;
                 client.call(allocate(slice, &documents::one_node())).await?;
                 client.call(provision(slice)).await?;
                 client.call(delete(slice)).await?;
             }
             Self::Allocate(slices) => {
-                let slice = slices.take();
+                let slice = &*slices.take()?;
                 client.call(allocate(slice, &documents::one_node())).await?;
                 let took = start.elapsed();
                 client.call(delete(slice)).await?;
@@ -91,7 +102,7 @@ impl Operation {
         Ok(start.elapsed())
     }
 
-    /// Provisions a node on each of these slices and makes the operation that updates them.
+    /// Provisions a node on each of these slices and makes the operation that updates them, which is tried on the first.
     ///
     /// # Errors
     /// A call did not go well.
@@ -102,7 +113,12 @@ impl Operation {
             let slice = slices.of(number);
             client.call(allocate(slice, &documents::one_node())).await?;
             let answer = client.call(provision(slice)).await?;
-            wanted.push(documents::with_one_more(&xmlrpc::member(&answer, "geni_rspec")?));
+            let more = documents::with_one_more(&xmlrpc::member(&answer, "geni_rspec")?);
+            if number == 0 {
+                client.call(update(slice, &more)).await?;
+                client.call(on_slice("Cancel", slice)).await?;
+            }
+            wanted.push(more);
         }
         Ok(Self::UpdateCancel { slices, wanted })
     }

@@ -1,13 +1,13 @@
 //! Every operation with 1, 8 and 64 clients, on kept and on new connections.
 
 use super::Bench;
-use super::calls::{Site, user_credential};
-use crate::Failure;
+use super::calls::{STATUS_SIZES, Site, user_credential};
 use crate::experimenter::{Held, Slices, mint_access};
 use crate::load::{self, Load};
-use crate::operations::Operation;
+use crate::operations::{Operation, allocate, delete};
 use crate::report::{Cell, Report};
-use crate::wire::{Connections, Target};
+use crate::wire::{Client, Connections, Target};
+use crate::{Failure, documents};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub(super) async fn local(
     all(&mut bench.report, &site.target, &operations, time).await
 }
 
-/// What can be done at another aggregate with the credentials there are.
+/// What can be done at another aggregate with the credentials there are. What that aggregate does not do, as Update
+/// before version 4, is left out and said. The slices are left empty.
 pub(super) async fn remote(
     report: &mut Report,
     target: &Target,
@@ -40,20 +41,59 @@ pub(super) async fn remote(
     time: Duration,
     only: Option<&str>,
 ) -> Result<(), Failure> {
-    let mut operations = Vec::new();
+    let wanted =
+        |name: &str| only.is_none_or(|word| name.to_ascii_lowercase().contains(&word.to_ascii_lowercase()));
     let any = held.user.as_deref().or_else(|| held.slices.first().map(|slice| slice.credential.as_str()));
-    match any {
-        Some(credential) => operations.extend(reading(credential)),
-        None => operations.push(("GetVersion".to_owned(), Arc::new(Operation::get_version()))),
+    let mut operations = match any {
+        Some(credential) => reading(credential),
+        None => vec![("GetVersion".to_owned(), Arc::new(Operation::get_version()))],
+    };
+    operations.retain(|(name, _)| wanted(name));
+    all(report, target, &operations, time).await?;
+    if held.slices.is_empty() {
+        return Ok(());
     }
-    if !held.slices.is_empty() {
-        let slices = Arc::new(Slices::new(held.slices)?);
-        operations.push(("Allocate+Provision+Delete".to_owned(), Arc::new(Operation::Cycle(slices))));
+    let slices = Arc::new(Slices::new(held.slices)?);
+    let mut client = Client::new(target.clone(), Connections::Kept);
+    for (number, size) in STATUS_SIZES.into_iter().enumerate() {
+        let (name, slice) = (format!("Status of {size}"), slices.of(number));
+        if !wanted(&name) {
+            continue;
+        }
+        if let Err(failure) = client.call(allocate(slice, &documents::plain(size))).await {
+            leave_out(&name, &failure);
+            continue;
+        }
+        let status = [(name, Arc::new(Operation::status(slice)))];
+        let measured = all(report, target, &status, time).await;
+        client.call(delete(slice)).await?;
+        measured?;
     }
-    if let Some(word) = only {
-        operations.retain(|(name, _)| name.to_ascii_lowercase().contains(&word.to_ascii_lowercase()));
+    let cycle = "Allocate+Provision+Delete";
+    if wanted(cycle) {
+        let cycle = [(cycle.to_owned(), Arc::new(Operation::Cycle(Arc::clone(&slices))))];
+        all(report, target, &cycle, time).await?;
     }
-    all(report, target, &operations, time).await
+    let update = "Update+Cancel";
+    if wanted(update) {
+        let measured = match Operation::update_cancel(target, Arc::clone(&slices)).await {
+            Ok(operation) => all(report, target, &[(update.to_owned(), Arc::new(operation))], time).await,
+            Err(failure) => {
+                leave_out(update, &failure);
+                Ok(())
+            }
+        };
+        for number in 0..slices.len() {
+            // Where Update could not even begin there may be nothing to delete.
+            let _ = client.call(delete(slices.of(number))).await;
+        }
+        measured?;
+    }
+    Ok(())
+}
+
+fn leave_out(name: &str, failure: &Failure) {
+    eprintln!("bench: {name} is left out: {failure}");
 }
 
 fn reading(credential: &str) -> Vec<(String, Arc<Operation>)> {
@@ -74,9 +114,7 @@ async fn all(
         for connections in [Connections::Kept, Connections::New] {
             for clients in CLIENTS {
                 // Two clients that change one slice would measure how they wait for each other.
-                if let Operation::Cycle(slices) = &**operation
-                    && slices.len() < clients
-                {
+                if operation.slices().is_some_and(|slices| slices < clients) {
                     continue;
                 }
                 let load = Load { connections, clients, warm_up: time / 4, time };
