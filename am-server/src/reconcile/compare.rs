@@ -1,5 +1,6 @@
 //! The comparison of all instances with all slivers.
 
+use super::strays::Strays;
 use super::{PAGE, Reconciler, finished, instances, log_store};
 use crate::aggregate::grant::Grant;
 use crate::aggregate::manifest::InstanceDetail;
@@ -23,16 +24,18 @@ const MOST_DROPPED: usize = 1000;
 /// Instances that bear a name of ours, by that name.
 type Unclaimed<'a> = HashMap<&'a str, Vec<(&'a Cloud, &'a Machine)>>;
 
+/// What the drivers that answered have.
+pub(super) struct Seen {
+    machines: Vec<(Cloud, Vec<Machine>)>,
+    volumes: Strays,
+}
+
 impl Reconciler {
-    /// Compares all instances with all slivers: slivers that are not as they are said to be are looked at, instances
-    /// that no sliver accounts for are destroyed when the comparison before this one found them, too.
-    pub(super) async fn compare_everything(self: &Arc<Self>) {
+    /// Asks all drivers what they have. May take as long as the slowest of them, and changes nothing.
+    pub(super) async fn look_around(self: Arc<Self>) -> Seen {
         if let Err(error) = self.aggregate.refresh_inventory().await {
             warn!(%error, "what the drivers have cannot be noted");
         }
-        let store = self.aggregate.store();
-        // The instances are listed before the slivers: one that is created in between is then in neither list or in
-        // both, never an instance without a sliver.
         let mut listing = JoinSet::new();
         for cloud in self.aggregate.clouds().iter().cloned() {
             let question = |driver: Arc<dyn ComputeDriver>| async move { driver.instances().await };
@@ -41,8 +44,18 @@ impl Reconciler {
                 Some((cloud, answer?.ok()?))
             });
         }
-        let listed: Vec<(Cloud, Vec<Machine>)> = finished(listing).await.into_iter().flatten().collect();
-        let mut strays = self.list_volumes().await;
+        let machines = finished(listing).await.into_iter().flatten().collect();
+        Seen { machines, volumes: self.list_volumes().await }
+    }
+
+    /// Compares what was seen with all slivers: slivers that are not as they are said to be are looked at, instances that
+    /// no sliver accounts for are destroyed when the comparison before this one found them, too.
+    ///
+    /// The instances were listed before the slivers are: one that was created in between is in neither list or in both,
+    /// never an instance without a sliver. One whose sliver went in between is gone by the next comparison.
+    pub(super) async fn compare(self: &Arc<Self>, seen: Seen) {
+        let store = self.aggregate.store();
+        let Seen { machines: listed, volumes: mut strays } = seen;
         let live = listed
             .iter()
             .flat_map(|(cloud, machines)| machines.iter().map(move |machine| (cloud, machine)))

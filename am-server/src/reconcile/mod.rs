@@ -92,19 +92,27 @@ impl Reconciler {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let full = Duration::from_secs_f64(self.aggregate.config().reconcile.full_seconds);
         let mut changes = self.aggregate.store().changes();
-        let mut next_full = Instant::now();
+        // When to look at everything; None while that is being done.
+        let mut next_full = Some(Instant::now());
+        let mut seen = None;
         let mut probes = JoinSet::new();
+        let mut looking = JoinSet::new();
         loop {
             changes.mark_unchanged();
             let begun = Instant::now();
             self.send_probes(&mut probes);
-            if Instant::now() >= next_full {
-                self.compare_everything().await;
-                next_full = Instant::now() + full;
+            // Only what was seen is compared here: a driver that takes its time holds up nobody else.
+            if next_full.is_some_and(|due| Instant::now() >= due) {
+                looking.spawn(Arc::clone(&self).look_around());
+                next_full = None;
+            }
+            if let Some(seen) = seen.take() {
+                self.compare(seen).await;
+                next_full = Some(Instant::now() + full);
             }
             let left = self.pass().await;
             self.aggregate.metrics().round(begun.elapsed());
-            let mut wake = next_full;
+            let mut wake = next_full.unwrap_or_else(|| Instant::now() + full);
             if left != Left::default() {
                 wake = wake.min(Instant::now() + self.busy);
             }
@@ -120,6 +128,15 @@ impl Reconciler {
             }
             tokio::select! {
                 () = tokio::time::sleep_until(wake) => {}
+                Some(looked) = looking.join_next() => {
+                    match looked {
+                        Ok(all) => seen = Some(all),
+                        Err(error) => {
+                            error!(%error, "a look at all drivers ended early");
+                            next_full = Some(Instant::now() + full);
+                        }
+                    }
+                }
                 // A driver may answer again: what waited for it goes on.
                 Some(_) = probes.join_next() => {}
                 changed = changes.changed() => {

@@ -193,6 +193,12 @@ impl World {
         self.reconciler.token(&urn("sliver", "a"))
     }
 
+    /// Compares everything with everything.
+    async fn compares(&self) {
+        let seen = Arc::clone(&self.reconciler).look_around().await;
+        self.reconciler.compare(seen).await;
+    }
+
     /// A request to `lab` gets no answer.
     fn lab_is_silent(&self) {
         let breaker = &self.reconciler.aggregate.clouds()[0].breaker;
@@ -315,7 +321,7 @@ async fn one_look_that_finds_nothing_fails_nobody_and_who_failed_by_it_recovers(
     again.hardware_profile_id = Some(machine.hardware_profile.id);
     again.user_data = machine.user_data;
     world.lab.create_instance(&again).await.unwrap();
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     world.looks_until(Operational::Ready).await;
     assert_eq!(world.sliver().await.error, None);
 }
@@ -327,7 +333,7 @@ async fn what_failed_for_another_reason_is_not_tried_again() {
     let failed = Instance::new(Phase::Failed, sliver.wanted, sliver.instance.unwrap().detail);
     let sighting = Sighting { sliver: sliver.urn, instance: Some(failed), error: Some("given up".into()) };
     world.does(Event::Observe(Observe { sightings: vec![sighting] })).await;
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert_eq!(world.sliver().await.operational(), Operational::Failed);
 }
 
@@ -341,11 +347,11 @@ async fn strangers_are_destroyed_when_two_comparisons_find_them() {
     for name in &names {
         stray(&world.lab, name).await;
     }
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     let (ours, theirs) = (&names[0], &names[1]);
     assert_eq!(world.lab.instance_named(ours).await.unwrap().unwrap().state, InstanceState::Running);
     for _ in 0..3 {
-        world.reconciler.compare_everything().await;
+        world.compares().await;
     }
     assert_eq!(world.lab.instance_named(ours).await.unwrap(), None);
     assert!(world.lab.instance_named(theirs).await.unwrap().is_some(), "another installation's");
@@ -357,7 +363,7 @@ async fn a_double_at_a_driver_the_sliver_does_not_know_of_is_a_stranger() {
     let world = World::running().await;
     stray(&world.far, &world.token()).await;
     for _ in 0..4 {
-        world.reconciler.compare_everything().await;
+        world.compares().await;
     }
     assert_eq!(world.far.instance_named(&world.token()).await.unwrap(), None);
     assert_eq!(world.sliver().await.operational(), Operational::Ready);
@@ -431,7 +437,7 @@ async fn a_sliver_is_forgotten_long_after_nothing_of_it_is_left() {
     let known = async || store.slice_of(&urn("sliver", "a")).await.unwrap().is_some();
     let day = 24 * 3600;
     world.ahead.fetch_add(200 * day, Ordering::Relaxed);
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert!(known().await, "its instance is still there");
     for _ in 0..5 {
         world.pause().await;
@@ -439,10 +445,10 @@ async fn a_sliver_is_forgotten_long_after_nothing_of_it_is_left() {
     }
     assert_eq!(world.machine().await, None);
     world.ahead.fetch_sub(111 * day, Ordering::Relaxed);
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert!(known().await, "89 days after it went");
     world.ahead.fetch_add(2 * day, Ordering::Relaxed);
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert!(!known().await);
 }
 
@@ -460,7 +466,7 @@ async fn an_instance_that_shows_up_late_in_a_shut_down_slice_is_stopped() {
     world.shut_down().await;
     assert!(world.look().await.is_settled(), "there is nothing");
     stray(&world.lab, &world.token()).await;
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert!(world.look().await.is_settled());
     assert_eq!(world.machine().await.unwrap().state, InstanceState::Stopped);
 }

@@ -93,9 +93,9 @@ async fn stray_volumes_are_destroyed_when_two_comparisons_find_them() {
     {
         world.stray_volume(name).await;
     }
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert_eq!(world.volumes().await.len(), 4, "one comparison is not believed");
-    world.reconciler.compare_everything().await;
+    world.compares().await;
     assert_eq!(world.names().await, [own, theirs].into());
     assert!(world.sliver().await.is_settled());
 }
