@@ -6,8 +6,7 @@ import json
 import pytest
 
 from harness import Server, edit, poll, rspec
-from harness.home import FAST
-from test_deltacloud_clients import DeltacloudServer
+from harness.cloud import DeltacloudServer
 
 
 @pytest.fixture
@@ -26,16 +25,7 @@ def cloud(cloud_file):
 def aggregate(new_home, cloud):
     """An aggregate whose only driver is a client of the Deltacloud server."""
     home = new_home()
-    (home.folder / "cloud-password").write_text("mockpassword\n")
-    settings = {
-        "name": "dc",
-        "kind": "deltacloud",
-        "url": cloud.url,
-        "user": "mockuser",
-        "password_file": "cloud-password",
-        "timeout": 10.0,
-    }
-    home.configure(drivers=[settings], sliver_types={"default-vm": "m1-small"}, reconcile=FAST["reconcile"])
+    home.over_deltacloud(cloud.url)
     server = Server(home, pace=None)
     yield server
     try:

@@ -11,10 +11,9 @@ import pytest
 
 from harness import Server, poll, rspec
 from harness.client import options
+from harness.cloud import DeltacloudServer
 from harness.codes import BADARGS, SEARCHFAILED
-from harness.home import FAST
 from harness.rspec import NS
-from test_deltacloud_clients import DeltacloudServer
 
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
 
@@ -58,16 +57,7 @@ def cloud(tmp_path):
 def home(new_home, cloud):
     """The folder of an aggregate whose only driver is a client of the Deltacloud server."""
     home = new_home()
-    (home.folder / "cloud-password").write_text("mockpassword\n")
-    settings = {
-        "name": "dc",
-        "kind": "deltacloud",
-        "url": cloud.url,
-        "user": "mockuser",
-        "password_file": "cloud-password",
-        "timeout": 10.0,
-    }
-    home.configure(drivers=[settings], sliver_types={"default-vm": "m1-small"}, reconcile=FAST["reconcile"])
+    home.over_deltacloud(cloud.url)
     return home
 
 

@@ -73,6 +73,21 @@ class Home:
             _merge(settings["drivers"][0], mock)
         self.config.write_text(toml.dumps(settings))
 
+    def over_deltacloud(self, url: str):
+        """Makes a client of the Deltacloud server at `url` the only driver."""
+        (self.folder / "cloud-password").write_text("mockpassword\n")
+        settings = {
+            "name": "dc",
+            "kind": "deltacloud",
+            "url": url,
+            "user": "mockuser",
+            "password_file": "cloud-password",
+            "timeout": 10.0,
+        }
+        self.configure(
+            drivers=[settings], sliver_types={"default-vm": "m1-small"}, reconcile=FAST["reconcile"]
+        )
+
     def drivers(self) -> list[dict]:
         """The `[[drivers]]` entries of the configuration."""
         return tomllib.loads(self.config.read_text())["drivers"]
