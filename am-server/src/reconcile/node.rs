@@ -104,6 +104,14 @@ impl Job<'_> {
         Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
     }
 
+    /// As [`Job::refused`], of a volume: clouds take their time to make one, and to let go of one.
+    fn refused_for_now(&self, error: DriverError) -> Sighting {
+        match error {
+            DriverError::Conflict { .. } => self.waiting(format!("{WAITING}: {error}")),
+            other => self.refused(other),
+        }
+    }
+
     /// What an error of the driver means for the sliver.
     fn refused(&self, error: DriverError) -> Sighting {
         match error {
@@ -238,7 +246,7 @@ impl Reconciler {
             for (_, volume) in volumes.iter().filter(|(number, _)| !job.target.volumes.contains(number)) {
                 match self.discard(job.cloud, volume).await {
                     Some(Ok(())) => {}
-                    Some(Err(error)) => return job.refused(error),
+                    Some(Err(error)) => return job.refused_for_now(error),
                     None => return job.as_before(),
                 }
             }
@@ -302,6 +310,9 @@ impl Reconciler {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = machine.id, ?modify, "next step");
                 match self.modify(job, &machine, &mut volumes, modify).await {
                     None => job.as_before(),
+                    Some(Err(error)) if matches!(modify, Modify::Attach(_) | Modify::Detach(_)) => {
+                        job.refused_for_now(error)
+                    }
                     Some(Err(error)) => job.refused(error),
                     Some(Ok(after)) => {
                         let built = modified(&built, job.target, modify);

@@ -82,6 +82,26 @@ async fn a_volume_that_an_instance_before_it_still_holds_is_taken_over() {
     );
 }
 
+// A cloud that has not let go of another volume yet, or whose operator attached one by hand.
+#[tokio::test]
+async fn a_device_that_is_taken_is_waited_for() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.look().await;
+    let machine = world.machine().await.unwrap();
+    let request = CreateVolume { realm_id: Some(machine.realm_id.clone()), ..CreateVolume::default() };
+    let other = world.lab.create_storage_volume(&request).await.unwrap();
+    world.lab.attach_storage_volume(&other.id, &machine.id, Some("/dev/vdb")).await.unwrap();
+    for _ in 0..3 {
+        world.look().await;
+    }
+    let waits = world.sliver().await;
+    assert_ne!(waits.operational(), Operational::Failed);
+    assert!(waits.error.unwrap().contains("another volume as this device"));
+    world.lab.detach_storage_volume(&other.id).await.unwrap();
+    world.looks_until(Operational::NotReady).await;
+    assert_eq!(world.sliver().await.error, None);
+}
+
 #[tokio::test]
 async fn stray_volumes_are_destroyed_when_two_comparisons_find_them() {
     let world = World::with(granted(vec![volume(1, "data")], 2), NODE).await;
