@@ -59,8 +59,8 @@ pub(crate) struct Key {
     form: Form,
     /// The content of the SubjectPublicKeyInfo's bit string.
     bits: Vec<u8>,
-    /// The key made ready for the scheme that it was first asked about: an authority uses one only, for everything it
-    /// signs.
+    /// The key made ready for the scheme of the first signature that it was found to have made: an authority uses one only,
+    /// for everything it signs.
     ready: OnceLock<(Scheme, ParsedPublicKey)>,
 }
 
@@ -130,8 +130,10 @@ impl Key {
         }
         let Ok(key) = ParsedPublicKey::new(algorithm, &self.bits) else { return false };
         let made = key.verify_sig(message, signature).is_ok();
-        // Another one that is there already stays; this one is then made ready every time.
-        let _ = self.ready.set((scheme.clone(), key));
+        if made {
+            // Another one that is there already stays; this one is then made ready every time.
+            let _ = self.ready.set((scheme.clone(), key));
+        }
         made
     }
 }

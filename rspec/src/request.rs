@@ -206,20 +206,20 @@ impl Request {
             scope.iter().map(|(prefix, uri)| prefix.as_ref().map_or(0, String::len) + uri.len() + 10).sum();
         let mut reader = Reader::new(xml, scope);
         let document_type = read_root(&reader, root, types)?;
-        if declared.saturating_mul(root.children().count()) > MAX_DECLARED {
+        let mut children = Count::default();
+        root.children().for_each(|child| children.add(child.tag_name().name()));
+        if declared.saturating_mul(children.all) > MAX_DECLARED {
             let message = "the root declares too many namespaces for the number of elements in it";
             return Err(reader.error(RspecErrorKind::TooLarge, root.range().start, message));
         }
         // Nodes are large; a vector that grows would move them again and again.
-        let count = |name| root.children().filter(|child| child.tag_name().name() == name).count();
-        let (nodes, links) = (count("node"), count("link"));
         let mut request = Self {
             document_type,
-            nodes: Vec::with_capacity(nodes),
-            links: Vec::with_capacity(links),
+            nodes: Vec::with_capacity(children.nodes),
+            links: Vec::with_capacity(children.links),
             extensions: Vec::new(),
             root: Frame::of_root(root),
-            order: Vec::with_capacity(nodes + links),
+            order: Vec::with_capacity(children.nodes + children.links),
         };
         for attribute in root.attributes() {
             let known = matches!(attribute.name(), "type" | "generated" | "generated_by" | "expires");
@@ -280,6 +280,22 @@ impl Request {
             }
         }
         Ok(())
+    }
+}
+
+/// How many children the root has.
+#[derive(Default)]
+struct Count {
+    all: usize,
+    nodes: usize,
+    links: usize,
+}
+
+impl Count {
+    fn add(&mut self, name: &str) {
+        self.all += 1;
+        self.nodes += usize::from(name == "node");
+        self.links += usize::from(name == "link");
     }
 }
 

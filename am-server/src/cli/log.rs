@@ -18,13 +18,16 @@ const ENOUGH: usize = 64 << 10;
 /// Bytes that may wait to be written.
 const WAITING: usize = 1 << 20;
 
-/// Keeps the log going; when it is dropped, everything logged so far has been written.
+/// How long the end waits for a log that is not taken.
+const AT_THE_END: Duration = Duration::from_secs(5);
+
+/// Keeps the log going; when it is dropped, everything logged so far has been written, unless nobody takes it.
 pub(super) struct Log(Option<Arc<Queue>>);
 
 impl Drop for Log {
     fn drop(&mut self) {
         if let Some(queue) = &self.0 {
-            queue.flush();
+            queue.flush(AT_THE_END);
         }
     }
 }
@@ -96,13 +99,14 @@ impl Queue {
         }
     }
 
-    /// Returns when all that was added is written.
-    fn flush(&self) {
+    /// Returns when all that was added is written, or when nobody has taken it for `longest`.
+    fn flush(&self, longest: Duration) {
         let mut state = self.state();
         state.flushing = true;
         self.more.notify_one();
-        let done = self.less.wait_while(state, |state| state.writing || !state.text.is_empty());
-        done.unwrap_or_else(PoisonError::into_inner).flushing = false;
+        let done =
+            self.less.wait_timeout_while(state, longest, |state| state.writing || !state.text.is_empty());
+        done.unwrap_or_else(PoisonError::into_inner).0.flushing = false;
     }
 
     /// Writes what comes, for ever.
@@ -224,6 +228,36 @@ mod tests {
             next[thread] += 1;
         }
         assert_eq!(next, [2_000; 8]);
+    }
+
+    /// Takes nothing until it is let go.
+    struct Stuck(Arc<Mutex<()>>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.0.lock().unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_nobody_takes_does_not_keep_the_program_from_ending() {
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        let queue = Arc::new(Queue::default());
+        std::thread::spawn({
+            let (queue, out) = (Arc::clone(&queue), Stuck(Arc::clone(&gate)));
+            move || queue.write(out)
+        });
+        queue.add(b"line\n");
+        queue.flush(Duration::from_millis(20));
+        let state = queue.state();
+        assert!(state.writing || !state.text.is_empty());
+        drop((state, held));
     }
 
     #[test]

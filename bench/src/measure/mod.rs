@@ -52,12 +52,12 @@ impl Settings {
     pub fn of(quick: bool) -> Self {
         if quick {
             Self {
-                round: Duration::from_millis(600),
-                warm_up: Duration::from_millis(200),
+                round: Duration::from_millis(500),
+                warm_up: Duration::from_millis(150),
                 rounds: 3,
-                slices: 600,
-                size: Size { past: 100_000, live: 10_000 },
-                connections: 1000,
+                slices: 400,
+                size: Size { past: 50_000, live: 5_000 },
+                connections: 500,
                 listed: 1000,
                 blob_mib: 64,
                 cell: None,
