@@ -53,6 +53,11 @@ impl InstanceDetail {
     pub fn read(detail: &serde_json::Value) -> Option<Self> {
         Self::deserialize(detail).ok()
     }
+
+    /// The numbers of the volumes that it was built with or was seen to have.
+    pub fn volume_numbers(&self) -> impl Iterator<Item = u32> {
+        self.built.volumes.iter().copied().chain(self.volumes.iter().map(|volume| volume.number))
+    }
 }
 
 impl Aggregate {

@@ -66,10 +66,16 @@ impl Job<'_> {
         self.noted.is_some() && self.done().configuration == self.revision.configuration
     }
 
+    /// Whether it was given up, for what is wanted now or for what was wanted before.
+    fn has_failed(&self) -> bool {
+        self.sliver.instance.as_ref().is_some_and(|instance| instance.phase == Phase::Failed)
+    }
+
     /// The name of a volume that it had and should have, if one is not there: an empty one in its place, without a
-    /// word, would not be the same.
+    /// word, would not be the same. That holds while a change is put in place, too; only who failed, and is provisioned
+    /// again, was told that it is made anew.
     fn lost(&self, volumes: &Volumes) -> Option<&str> {
-        let had = self.noted.as_ref().filter(|_| self.in_place())?;
+        let had = self.noted.as_ref().filter(|_| self.in_place() || !self.has_failed())?;
         let lost = |number: u32| self.target.volumes.contains(&number) && !volumes.contains_key(&number);
         let lost = had.volumes.iter().find(|it| lost(it.number))?;
         self.grant.volumes.iter().find(|it| it.number == lost.number).map(|it| it.name.as_str())
@@ -254,13 +260,12 @@ impl Reconciler {
         // What does not run learns at its next boot all there is to know.
         let runs = machine.as_ref().is_some_and(|machine| machine.state == InstanceState::Running);
         let reboot_due = runs && job.noted.as_ref().is_some_and(|noted| noted.reboot_due);
-        let has_failed = job.sliver.instance.as_ref().is_some_and(|it| it.phase == Phase::Failed);
         let wanted = Wanted {
             target: job.target,
             power: job.power,
             restart: reboot_due || (done.configuration > 0 && done.restarts != job.revision.restarts),
             promised: job.grant.preserve.unwrap_or(Guarantee::None),
-            anew: has_failed && !in_place,
+            anew: job.has_failed() && !in_place,
         };
         let next =
             plan::next(machine.as_ref(), &built, &wanted, driver.capabilities(), driver.instance_states());

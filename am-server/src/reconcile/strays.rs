@@ -3,6 +3,7 @@
 use super::volumes::{read_name, storage};
 use super::{Reconciler, finished};
 use crate::aggregate::grant::Grant;
+use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
 use drivers::{ComputeDriver, Verb, Volume};
 use state::Sliver;
@@ -91,9 +92,14 @@ impl Reconciler {
     }
 }
 
-/// Driver and number of the volumes that a sliver has or may get; `None` if that cannot be told.
+/// Driver and number of the volumes that a sliver has or may get; `None` if that cannot be told. One that is in no
+/// configuration any more is the sliver's as long as it is noted: the plan takes it away when its time has come, which
+/// is not while the slice is shut down.
 fn numbers_of(sliver: &Sliver) -> Option<HashSet<(String, u32)>> {
     let mut numbers = HashSet::new();
+    if let Some(noted) = InstanceDetail::of(sliver) {
+        numbers.extend(noted.volume_numbers().map(|number| (noted.built.driver.clone(), number)));
+    }
     for configuration in sliver.configurations() {
         if let Grant::Node(grant) = Grant::of(configuration).ok()? {
             numbers.extend(grant.volumes.iter().map(|volume| (grant.driver.clone(), volume.number)));

@@ -71,8 +71,8 @@ pub(super) fn present(
 impl Reconciler {
     /// The volumes that a cloud has for this step: of those that the sliver has or shall have.
     pub(super) async fn volumes_of(&self, job: &Job<'_>) -> Option<Result<Volumes, DriverError>> {
-        let noted = job.noted.iter().flat_map(|noted| &noted.built.volumes);
-        let numbers: BTreeSet<u32> = noted.chain(&job.target.volumes).copied().collect();
+        let noted = job.noted.iter().flat_map(|noted| noted.volume_numbers());
+        let numbers: BTreeSet<u32> = noted.chain(job.target.volumes.iter().copied()).collect();
         let mut found = Volumes::new();
         if !numbers.is_empty() && !job.cloud.driver.capabilities().gives_volumes() {
             let operation = storage(Verb::Attach);

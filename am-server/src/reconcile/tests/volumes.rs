@@ -3,6 +3,8 @@
 use super::*;
 use crate::aggregate::grant::VolumeGrant;
 use drivers::{CreateVolume, Volume};
+use rspec::Guarantee;
+use state::{Proposal, Update};
 
 fn volume(number: u32, name: &str) -> VolumeGrant {
     VolumeGrant {
@@ -33,6 +35,40 @@ impl World {
     async fn stray_volume(&self, name: String) {
         let request = CreateVolume { name: Some(name), capacity: Some(1), ..CreateVolume::default() };
         self.lab.create_storage_volume(&request).await.unwrap();
+    }
+
+    /// Updates and provisions the sliver to this grant.
+    async fn becomes(&self, grant: NodeGrant) {
+        let detail = Grant::Node(Box::new(grant)).to_detail();
+        let configuration = Configuration::new("a".into(), NODE.into(), detail, Vec::new());
+        let later = self.reconciler.now() + TimeDelta::days(30);
+        self.does(Event::Update(Update {
+            selection: Selection::Slice,
+            changes: [(urn("sliver", "a"), Proposal::Configuration(configuration))].into(),
+            new: Vec::new(),
+            frame: None,
+            creator: urn("user", "alice"),
+            best_effort: false,
+            end_time: None,
+            credential_expires: later,
+        }))
+        .await;
+        self.does(Event::Provision(Provision {
+            selection: Selection::Slice,
+            provisioning: BTreeMap::new(),
+            best_effort: false,
+            end_time: None,
+            credential_expires: later,
+        }))
+        .await;
+    }
+
+    /// A person destroys the only volume behind our back.
+    async fn loses_volume(&self) -> Volume {
+        let lost = self.volumes().await.remove(0);
+        self.lab.detach_storage_volume(&lost.id).await.unwrap();
+        self.lab.destroy_storage_volume(&lost.id).await.unwrap();
+        lost
     }
 
     async fn names(&self) -> HashSet<String> {
@@ -125,9 +161,7 @@ async fn a_lost_volume_fails_its_node_until_it_is_there_again() {
     let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
     world.looks_until(Operational::NotReady).await;
     let machine = world.machine().await.unwrap();
-    let lost = world.volumes().await.remove(0);
-    world.lab.detach_storage_volume(&lost.id).await.unwrap();
-    world.lab.destroy_storage_volume(&lost.id).await.unwrap();
+    let lost = world.loses_volume().await;
     assert_eq!(world.look().await.operational(), Operational::NotReady, "one look may be wrong");
     world.pause().await;
     let failed = world.look().await;
@@ -145,6 +179,55 @@ async fn a_lost_volume_fails_its_node_until_it_is_there_again() {
     world.looks_until(Operational::NotReady).await;
     assert_eq!(world.volumes().await[0].instance_id, Some(machine.id));
     assert_eq!(world.sliver().await.error, None);
+}
+
+#[tokio::test]
+async fn a_volume_lost_before_another_change_is_not_replaced_without_a_word() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    world.loses_volume().await;
+    let more = granted(vec![volume(0, "data"), volume(1, "scratch")], 2);
+    world.becomes(NodeGrant { preserve: Some(Guarantee::NoDisruption), ..more.clone() }).await;
+    assert!(world.look().await.error.unwrap().contains("volume \"data\" is not to be seen"));
+    world.pause().await;
+    let failed = world.look().await;
+    assert_eq!(failed.operational(), Operational::Failed);
+    assert!(failed.error.unwrap().contains("volume \"data\" vanished"));
+    assert_eq!(world.volumes().await, [], "no empty one in its place");
+
+    // Now it was told.
+    world.becomes(NodeGrant { preserve: Some(Guarantee::None), ..more }).await;
+    world.looks_until(Operational::NotReady).await;
+    let both = [0, 1].map(|number| format!("{}-v{number}", world.token()));
+    assert_eq!(world.names().await, both.into());
+    assert_eq!(world.sliver().await.error, None);
+}
+
+#[tokio::test]
+async fn a_lost_volume_that_the_next_change_takes_away_is_no_failure() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    world.loses_volume().await;
+    world.becomes(granted(vec![volume(1, "scratch")], 2)).await;
+    world.looks_until(Operational::NotReady).await;
+    assert_eq!(world.names().await, [format!("{}-v1", world.token())].into());
+}
+
+#[tokio::test]
+async fn a_slice_that_is_shut_down_keeps_volumes_that_an_update_was_about_to_take() {
+    let world = World::with(granted(vec![volume(0, "data")], 1), NODE).await;
+    world.looks_until(Operational::NotReady).await;
+    world.becomes(granted(Vec::new(), 1)).await;
+    world.shut_down().await;
+    for _ in 0..4 {
+        world.compares().await;
+    }
+    let [kept] = &world.volumes().await[..] else { panic!("it is gone, or has become more") };
+    assert_eq!(kept.instance_id, Some(world.machine().await.unwrap().id));
+
+    world.does(Event::Restore(Restore)).await;
+    world.looks_until(Operational::NotReady).await;
+    assert_eq!(world.volumes().await, []);
 }
 
 #[tokio::test]
