@@ -14,7 +14,7 @@ use crate::cloud::breaker::State;
 use rspec::{Interface, Link, Node};
 use sha2::{Digest, Sha256};
 use state::{Claim, Configuration, Ledger};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
 use urn::{Authority, Urn};
 
@@ -41,6 +41,8 @@ pub struct Kept<'a> {
     pub grant: &'a NodeGrant,
     /// Where a change that is pending already would put it.
     pub pending: Option<&'a NodeGrant>,
+    /// What it holds, by resource, but for what the placement was told to count as free ([`Placement::release`]).
+    pub held: &'a BTreeMap<&'a str, u64>,
 }
 
 impl<'a> Kept<'a> {
@@ -211,15 +213,8 @@ impl<'a> Placement<'a> {
 
     /// Takes what a node's volumes need beyond what the sliver holds for them already.
     fn take_storage(&mut self, node: &Node, claim: &Claim, kept: Option<Kept<'_>>) -> Result<(), CallError> {
-        let held = kept.map_or(0, |kept| {
-            kept.grants()
-                .filter_map(volumes::claim)
-                .filter(|it| it.resource == claim.resource)
-                .map(|it| it.amount)
-                .max()
-                .unwrap_or(0)
-        });
-        let more = u64::from(claim.amount.saturating_sub(held));
+        let held = kept.and_then(|kept| kept.held.get(claim.resource.as_str())).copied().unwrap_or(0);
+        let more = u64::from(claim.amount).saturating_sub(held);
         let free = self.free_of(&claim.resource);
         if more > free {
             return Err(CallError::new(

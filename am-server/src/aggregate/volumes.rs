@@ -132,7 +132,7 @@ pub(super) fn guarantee(from: &NodeGrant, to: &NodeGrant) -> Guarantee {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::aggregate::stock::Stock;
     use crate::cloud::Cloud;
@@ -140,12 +140,13 @@ mod tests {
     use drivers::ComputeDriver;
     use drivers::mock::{MockConfig, MockDriver};
     use rspec::{Limits, Request};
+    use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
 
     const NODE: &str = "<node client_id='n'><b name='one' size='1GB'/><b name='two' size='2GB'/></node>";
 
-    fn node(text: &str) -> Node {
+    pub(in crate::aggregate) fn node(text: &str) -> Node {
         let text = text.replace("<b ", "<b:blockstore ");
         let xml = format!(
             "<rspec xmlns='http://www.geni.net/resources/rspec/3' xmlns:b='{}' type='request'>{text}</rspec>",
@@ -154,7 +155,8 @@ mod tests {
         Request::parse_request(&xml, &Limits::default()).unwrap().nodes.remove(0)
     }
 
-    async fn inventory() -> Inventory {
+    /// What the driver `lab` has, with small bounds on volumes.
+    pub(in crate::aggregate) async fn inventory() -> Inventory {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.pem", "a.key"] {
             std::fs::write(folder.path().join(name), "").unwrap();
@@ -204,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_stays_keeps_its_number_and_what_is_new_never_gets_one_that_was_used() {
-        let inventory = inventory().await;
+        let (inventory, held) = (inventory().await, &BTreeMap::new());
         let [here, there, ..] = &inventory.components[..] else { panic!("two realms are needed") };
         let first = grant(&node(NODE), &inventory, here, None).unwrap();
         assert_eq!(told(&first.0), [("one", 0, "/dev/vdb"), ("two", 1, "/dev/vdc")]);
@@ -213,14 +215,14 @@ mod tests {
 
         // One goes, one is of another size: the first stays as it is, wherever it stands.
         let asked = node(&NODE.replace("2GB", "4GB"));
-        let kept = Kept { grant: &has, pending: None };
+        let kept = Kept { grant: &has, pending: None, held };
         let larger = grant(&asked, &inventory, here, Some(kept)).unwrap();
         assert_eq!(told(&larger.0), [("one", 0, "/dev/vdb"), ("two", 2, "/dev/vdd")]);
         let pending = granted(here, larger);
         assert_eq!(guarantee(&has, &pending), Guarantee::None);
 
         // Another change instead: what was promised is known, and its number is not given to another.
-        let kept = Kept { grant: &has, pending: Some(&pending) };
+        let kept = Kept { grant: &has, pending: Some(&pending), held };
         let asked = node("<node client_id='n'><b name='new' size='4GB'/><b name='two' size='4GB'/></node>");
         let other = grant(&asked, &inventory, here, Some(kept)).unwrap();
         assert_eq!(told(&other.0), [("new", 3, "/dev/vde"), ("two", 2, "/dev/vdd")]);
@@ -230,18 +232,20 @@ mod tests {
             granted(here, grant(&node("<node client_id='n'/>"), &inventory, here, Some(kept)).unwrap());
         assert_eq!((none.volumes.len(), none.volumes_ever), (0, 3));
         assert_eq!(guarantee(&has, &none), Guarantee::NoDisruption, "that it goes was asked for");
-        let again = grant(&node(NODE), &inventory, here, Some(Kept { grant: &none, pending: None })).unwrap();
+        let again =
+            grant(&node(NODE), &inventory, here, Some(Kept { grant: &none, pending: None, held })).unwrap();
         assert_eq!(told(&again.0), [("one", 3, "/dev/vdb"), ("two", 4, "/dev/vdc")]);
 
         // Elsewhere there are only new ones.
-        let moved = grant(&node(NODE), &inventory, there, Some(Kept { grant: &has, pending: None })).unwrap();
+        let moved =
+            grant(&node(NODE), &inventory, there, Some(Kept { grant: &has, pending: None, held })).unwrap();
         assert_eq!(told(&moved.0), [("one", 2, "/dev/vdb"), ("two", 3, "/dev/vdc")]);
         assert_eq!(guarantee(&has, &granted(there, moved)), Guarantee::None);
     }
 
     #[tokio::test]
     async fn bounds_hold_for_what_is_new_and_not_for_what_is_kept() {
-        let mut inventory = inventory().await;
+        let (mut inventory, held) = (inventory().await, &BTreeMap::new());
         let refused = |inventory: &Inventory, text: &str, kept: Option<Kept<'_>>| {
             let component = &inventory.components[0];
             grant(&node(text), inventory, component, kept).map(|_| ()).map_err(|error| error.code())
@@ -260,7 +264,7 @@ mod tests {
             grant(&node(NODE), &inventory, &inventory.components[0], None).unwrap(),
         );
         inventory.volumes.largest_gigabytes = 1;
-        assert_eq!(refused(&inventory, NODE, Some(Kept { grant: &has, pending: None })), Ok(()));
+        assert_eq!(refused(&inventory, NODE, Some(Kept { grant: &has, pending: None, held })), Ok(()));
         inventory.offers[0].volumes = false;
         assert_eq!(refused(&inventory, NODE, None), Err(GeniCode::Unsupported));
         assert_eq!(refused(&inventory, "<node client_id='n'/>", None), Ok(()));

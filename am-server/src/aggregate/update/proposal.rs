@@ -13,7 +13,7 @@ use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
 use state::{
     Call, Claim, Configuration, Ledger, NewSliver, Phase, Proposal, Refusal, ResourceKind, Selection, Slice,
-    Sliver, View,
+    Sliver, View, sliver_holdings,
 };
 use std::collections::{BTreeMap, HashMap, HashSet};
 use urn::Urn;
@@ -79,11 +79,13 @@ impl Aggregate {
         let mut changes = BTreeMap::new();
         for node in &local.nodes {
             let Some(sliver) = node.sliver_id.as_ref().and_then(|urn| live.get(urn)) else { continue };
-            let proposal = self.propose_node(node, sliver, &ends, &mut placement, best_effort)?;
+            let released = let_go(&inventory, sliver, Some(Some(node)))?;
+            let held = still_held(sliver, &released);
+            let proposal = self.propose_node(node, sliver, &held, &ends, &mut placement, best_effort)?;
             match &proposal {
                 Proposal::Configuration(configuration) => ends.add(configuration)?,
                 Proposal::Refused { .. } => {
-                    placement.keep(&let_go(&inventory, sliver, Some(Some(node)))?);
+                    placement.keep(&released);
                     if let Some(stays) = sliver.configuration(View::Future) {
                         ends.add(stays)?;
                     }
@@ -141,11 +143,13 @@ impl Aggregate {
         Ok(())
     }
 
-    /// What a described node becomes, with the promise of what its instance keeps.
+    /// What a described node becomes, with the promise of what its instance keeps. `held` is what the call has not let
+    /// go of what it has.
     fn propose_node(
         &self,
         node: &Node,
         sliver: &Sliver,
+        held: &BTreeMap<&str, u64>,
         ends: &Ends<'_>,
         placement: &mut Placement<'_>,
         best_effort: bool,
@@ -160,7 +164,7 @@ impl Aggregate {
             Configuration { frame: None, ..current.clone() }
         } else {
             let pending = pending_node(sliver)?;
-            let kept = Kept { grant: &has, pending: pending.as_deref() };
+            let kept = Kept { grant: &has, pending: pending.as_deref(), held };
             match placement.node(node, &sliver.urn, Some(kept)) {
                 Ok(configuration) => configuration,
                 // Without best effort it is the whole call's error: what has expired may yet make room for it.
@@ -297,6 +301,13 @@ fn let_go(
     Ok(if goes && sliver.granted().is_none() { now.claims.clone() } else { Vec::new() })
 }
 
+/// What a sliver holds, by resource, besides what the call `released` of it, which is free for all that is placed.
+fn still_held<'a>(sliver: &'a Sliver, released: &[Claim]) -> BTreeMap<&'a str, u64> {
+    let mut held = sliver_holdings(sliver);
+    held.retain(|resource, _| released.iter().all(|claim| claim.resource != *resource));
+    held
+}
+
 /// What of a link survives a change. Its traffic may be disturbed by anything but a change of names.
 fn link_guarantee(changes: &[LinkChange], before: &LinkGrant, after: &LinkGrant) -> Guarantee {
     let component = |grant: &LinkGrant| -> HashMap<Urn, String> {
@@ -333,3 +344,6 @@ fn wrong_kind(sliver: &Sliver, described: &str, position: rspec::Position) -> Ca
         sliver.urn, sliver.resource
     ))
 }
+
+#[cfg(test)]
+mod tests;
