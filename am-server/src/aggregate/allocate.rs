@@ -103,7 +103,7 @@ impl Aggregate {
             ));
         }
         for node in &local.nodes {
-            volumes::check(node, &self.config().volumes)?;
+            volumes::check(node)?;
         }
         if let Some(link) = local.links.iter().find(|link| link.interface_refs.len() > MAX_ENDS) {
             return too_big(format!(

@@ -37,6 +37,7 @@ pub(super) fn grant(
             &format!("driver {:?} of component {} cannot", offer.cloud.name, component.name),
         ));
     }
+    check_number(node, asked.len(), &inventory.volumes, kept)?;
     let stay = |it: &&NodeGrant| it.driver == offer.cloud.name && it.realm == component.realm.id;
     let known: Vec<&VolumeGrant> =
         kept.iter().flat_map(|kept| kept.grants()).filter(stay).flat_map(|it| &it.volumes).collect();
@@ -51,7 +52,7 @@ pub(super) fn grant(
                     name: volume.name.clone(),
                     number: next - 1,
                     gigabytes: size(node, volume, &inventory.volumes)?,
-                    device: device(&inventory.volumes, known.iter().copied().chain(&granted)),
+                    device: device(node, volume, &inventory.volumes, known.iter().copied().chain(&granted))?,
                     mountpoint: volume.mountpoint.clone(),
                 }
             }
@@ -75,34 +76,53 @@ fn size(node: &Node, volume: &Volume, bounds: &VolumesSection) -> Result<u32, Ca
     })
 }
 
-/// The first device that none of these volumes is. There are more than a node has volumes before and after a change.
-fn device<'a>(bounds: &VolumesSection, taken: impl Iterator<Item = &'a VolumeGrant> + Clone) -> String {
-    let name = |letter| format!("{}{letter}", bounds.devices);
-    let mut free =
-        VolumesSection::LETTERS.map(name).filter(|name| taken.clone().all(|it| it.device != *name));
-    free.next().unwrap_or_else(|| name('z'))
+/// The first device that none of these volumes is. A node that has more volumes than may be asked for now can have none
+/// left.
+fn device<'a>(
+    node: &Node,
+    volume: &Volume,
+    bounds: &VolumesSection,
+    taken: impl Iterator<Item = &'a VolumeGrant> + Clone,
+) -> Result<String, CallError> {
+    let mut names = VolumesSection::LETTERS.map(|letter| format!("{}{letter}", bounds.devices));
+    names.find(|name| taken.clone().all(|it| it.device != *name)).ok_or_else(|| {
+        CallError::new(
+            GeniCode::TooBig,
+            format!(
+                "rspec: {}: node {:?}: no device is left for volume {:?}: the volumes that the node has or was promised have them all; ask for fewer new ones at once, or Cancel the change that is pending",
+                volume.position, node.client_id, volume.name
+            ),
+        )
+    })
 }
 
-/// Refuses more volumes than a node may have, and such as cannot be had at all.
-///
-/// # Errors
-/// As [`grant`].
-pub(super) fn check(node: &Node, bounds: &VolumesSection) -> Result<(), CallError> {
-    let volumes = node.volumes.as_deref().map_err(|error| unfit(error.clone()))?;
-    // Where there may be none, that is said when the node is placed.
-    if bounds.per_node > 0 && volumes.len() > bounds.per_node {
+/// Refuses more volumes than a node may have. One that has more already may go on having as many.
+fn check_number(
+    node: &Node,
+    asked: usize,
+    bounds: &VolumesSection,
+    kept: Option<Kept<'_>>,
+) -> Result<(), CallError> {
+    let had = kept.iter().flat_map(|kept| kept.grants()).map(|it| it.volumes.len()).max().unwrap_or(0);
+    let most = bounds.per_node.max(had);
+    if asked > most {
         return Err(CallError::new(
             GeniCode::TooBig,
             format!(
-                "rspec: {}: node {:?} has {} volumes, more than the {} a node may have",
-                node.position,
-                node.client_id,
-                volumes.len(),
-                bounds.per_node
+                "rspec: {}: node {:?} has {asked} volumes, more than the {most} a node may have",
+                node.position, node.client_id
             ),
         ));
     }
     Ok(())
+}
+
+/// Refuses such volumes as cannot be had anywhere.
+///
+/// # Errors
+/// They cannot be read (geni_code 1) or are of a kind that is not done (13).
+pub(super) fn check(node: &Node) -> Result<(), CallError> {
+    node.volumes.as_deref().map(|_| ()).map_err(|error| unfit(error.clone()))
 }
 
 /// The refusal of volumes where there are none.
@@ -140,7 +160,7 @@ pub(super) mod tests {
     use drivers::ComputeDriver;
     use drivers::mock::{MockConfig, MockDriver};
     use rspec::{Limits, Request};
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashSet};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -253,8 +273,9 @@ pub(super) mod tests {
         let large = NODE.replace("2GB", "10GB");
         assert_eq!(refused(&inventory, &large, None), Err(GeniCode::TooBig));
         let many = NODE.replace("</node>", "<b name='3' size='1GB'/><b name='4' size='1GB'/></node>");
-        assert_eq!(check(&node(&many), &inventory.volumes).unwrap_err().code(), GeniCode::TooBig);
+        assert_eq!(refused(&inventory, &many, None), Err(GeniCode::TooBig));
         let unreadable = NODE.replace("2GB", "few");
+        assert_eq!(check(&node(&unreadable)).unwrap_err().code(), GeniCode::BadArguments);
         assert_eq!(refused(&inventory, &unreadable, None), Err(GeniCode::BadArguments));
         let remote = NODE.replace("size='2GB'", "size='2GB' class='remote'");
         assert_eq!(refused(&inventory, &remote, None), Err(GeniCode::Unsupported));
@@ -263,10 +284,39 @@ pub(super) mod tests {
             &inventory.components[0],
             grant(&node(NODE), &inventory, &inventory.components[0], None).unwrap(),
         );
+        // Fewer may be had by now: as many as it has it may go on having, and not one more.
+        inventory.volumes.per_node = 1;
+        let others = NODE.replace("two", "three");
+        let more = NODE.replace("</node>", "<b name='3' size='1GB'/></node>");
+        for (asked, expected) in [(NODE, Ok(())), (&others, Ok(())), (&more, Err(GeniCode::TooBig))] {
+            let kept = Kept { grant: &has, pending: None, held };
+            assert_eq!(refused(&inventory, asked, Some(kept)), expected, "{asked}");
+        }
         inventory.volumes.largest_gigabytes = 1;
         assert_eq!(refused(&inventory, NODE, Some(Kept { grant: &has, pending: None, held })), Ok(()));
         inventory.offers[0].volumes = false;
         assert_eq!(refused(&inventory, NODE, None), Err(GeniCode::Unsupported));
         assert_eq!(refused(&inventory, "<node client_id='n'/>", None), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn no_two_volumes_are_the_same_device() {
+        let (mut inventory, held) = (inventory().await, &BTreeMap::new());
+        inventory.volumes.per_node = 13;
+        let here = &inventory.components[0];
+        let many = |name: &str, count: usize| {
+            let volumes: String = (0..count).map(|n| format!("<b name='{name}{n}' size='1GB'/>")).collect();
+            node(&format!("<node client_id='n'>{volumes}</node>"))
+        };
+        let has = granted(here, grant(&many("a", 13), &inventory, here, None).unwrap());
+        let kept = Kept { grant: &has, pending: None, held };
+        let pending = granted(here, grant(&many("b", 12), &inventory, here, Some(kept)).unwrap());
+        let devices: HashSet<_> = has.volumes.iter().chain(&pending.volumes).map(|it| &it.device).collect();
+        assert_eq!(devices.len(), 25);
+        // Not one is left for another change in place of this one; what is known has its own.
+        let kept = Kept { grant: &has, pending: Some(&pending), held };
+        let asked = |node: &Node| grant(node, &inventory, here, Some(kept)).map_err(|error| error.code());
+        assert_eq!(asked(&many("c", 1)).unwrap_err(), GeniCode::TooBig);
+        assert_eq!(asked(&many("a", 13)).unwrap().0, has.volumes);
     }
 }

@@ -26,9 +26,14 @@ impl VolumesSection {
     /// The letters of devices; the first, `a`, is the machine's own disk.
     pub const LETTERS: std::ops::RangeInclusive<char> = 'b'..='z';
 
+    /// The most volumes a node may be allowed to have: devices are needed for those that it has, for those of a pending
+    /// change, and for those that another change would give it instead.
+    fn most_per_node() -> usize {
+        Self::LETTERS.count() / 3
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<String>) {
-        // While volumes are exchanged, a node has the old and the new ones.
-        let most = Self::LETTERS.count() / 2;
+        let most = Self::most_per_node();
         if self.per_node > most {
             problems.push(format!(
                 "volumes.per_node: {} is more than {most}, for which there are devices",
@@ -43,5 +48,24 @@ impl VolumesSection {
             problems
                 .push(format!("volumes.devices: {:?} must begin with /dev/, as /dev/vd does", self.devices));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_devices_for_what_is_for_what_is_promised_and_for_what_is_asked() {
+        let problems = |per_node| {
+            let mut problems = Vec::new();
+            VolumesSection { per_node, ..VolumesSection::default() }.check(&mut problems);
+            problems
+        };
+        let most = VolumesSection::most_per_node();
+        assert!(3 * most <= VolumesSection::LETTERS.count());
+        assert_eq!(problems(most), [""; 0]);
+        assert_eq!(problems(most + 1), ["volumes.per_node: 9 is more than 8, for which there are devices"]);
+        assert_eq!(problems(VolumesSection::default().per_node), [""; 0]);
     }
 }
