@@ -52,8 +52,8 @@ impl Settings {
     pub fn of(quick: bool) -> Self {
         if quick {
             Self {
-                round: Duration::from_millis(500),
-                warm_up: Duration::from_millis(150),
+                round: Duration::from_millis(400),
+                warm_up: Duration::from_millis(100),
                 rounds: 3,
                 slices: 400,
                 size: Size { past: 50_000, live: 5_000 },
