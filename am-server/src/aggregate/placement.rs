@@ -8,7 +8,9 @@
 
 use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
-use super::inventory::{Component, FoundType, Inventory, Offer, interface_urn, vlan_resource};
+use super::inventory::{
+    Component, FoundType, Inventory, Offer, interface_urn, vlan_resource, volumes_resource,
+};
 use super::volumes;
 use crate::cloud::breaker::State;
 use rspec::{Interface, Link, Node};
@@ -255,6 +257,13 @@ impl<'a> Placement<'a> {
         if !self.inventory.offers.iter().any(gives_volumes) {
             return Err(volumes::not_given(node, "this aggregate's drivers cannot"));
         }
+        let needed = volumes::size_of(node);
+        let has_storage: Vec<bool> = self
+            .inventory
+            .offers
+            .iter()
+            .map(|offer| needed == 0 || self.free_of(&volumes_resource(&offer.cloud.name)) >= needed)
+            .collect();
         let fits = |component: &Component| {
             let offer = &self.inventory.offers[component.offer];
             if !gives_volumes(offer) {
@@ -270,7 +279,7 @@ impl<'a> Placement<'a> {
         let [high, low, ..] = digest(sliver.as_str());
         let start = usize::from(u16::from_be_bytes([high, low])) * components.len() / (1 << 16);
         let (before, after) = components.split_at(start);
-        let mut best: Option<(bool, u64, &Component)> = None;
+        let mut best: Option<((bool, bool, u64), &Component)> = None;
         let (mut any, mut with_room) = (false, 0);
         for component in after.iter().chain(before) {
             if with_room == ENOUGH {
@@ -282,16 +291,19 @@ impl<'a> Placement<'a> {
             any = true;
             let free = self.free(component);
             let shared = !component.realm.exclusive;
-            if free > 0 && best.is_none_or(|(is_shared, most, _)| (shared, free) > (is_shared, most)) {
-                best = Some((shared, free, component));
+            // Without room for its volumes it is the last choice: all that it is good for is to say what is missing.
+            let stores = has_storage[component.offer];
+            let rank = (stores, shared, free);
+            if free > 0 && best.is_none_or(|(most, _)| rank > most) {
+                best = Some((rank, component));
             }
             // Those that are only a second choice never end the search.
-            if free > 0 && (shared || node.exclusive == Some(true)) {
+            if free > 0 && stores && (shared || node.exclusive == Some(true)) {
                 with_room += 1;
             }
         }
         match best {
-            Some((_, _, component)) => Ok(component),
+            Some((_, component)) => Ok(component),
             None if any => Err(CallError::new(
                 GeniCode::TooBig,
                 format!(
@@ -509,3 +521,6 @@ pub(super) fn listed(names: &[String]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,6 +136,12 @@ pub(super) fn not_given(node: &Node, who: &str) -> CallError {
     )
 }
 
+/// What the volumes that a node asks for hold together, in GB.
+pub(super) fn size_of(node: &Node) -> u64 {
+    let volumes = node.volumes.as_deref().unwrap_or_default();
+    volumes.iter().fold(0, |sum: u64, volume| sum.saturating_add(volume.gigabytes))
+}
+
 /// What a node's volumes take from the ledger.
 pub(super) fn claim(grant: &NodeGrant) -> Option<Claim> {
     let amount = grant.volumes.iter().fold(0u32, |sum, volume| sum.saturating_add(volume.gigabytes));
@@ -176,26 +182,36 @@ pub(super) mod tests {
     }
 
     /// What the driver `lab` has, with small bounds on volumes.
-    pub(in crate::aggregate) async fn inventory() -> Inventory {
+    async fn inventory() -> Inventory {
+        inventory_of(&["lab"]).await
+    }
+
+    /// The same of drivers of these names.
+    pub(in crate::aggregate) async fn inventory_of(names: &[&str]) -> Inventory {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.pem", "a.key"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let text = "[aggregate]\nauthority = 'am.example.net'\nlisten = '127.0.0.1:0'\n\
+        let mut text = "[aggregate]\nauthority = 'am.example.net'\nlisten = '127.0.0.1:0'\n\
             [tls]\ncertificate = 'a.pem'\nkey = 'a.key'\ntrusted_roots = '.'\n\
-            [volumes]\nper_node = 3\nlargest_gigabytes = 9\n\
-            [[drivers]]\nname = 'lab'\nkind = 'mock'\n";
-        let config = Config::parse(text, Path::new(folder.path())).unwrap();
-        let clock = Arc::new(drivers::SystemClock);
-        let driver = Arc::new(MockDriver::with_clock(None, MockConfig::deltacloud(), clock).unwrap());
-        let stock = Stock {
-            realms: driver.realms().await.unwrap(),
-            profiles: driver.hardware_profiles().await.unwrap(),
-            images: driver.images().await.unwrap(),
-            volumes: true,
-        };
+            [volumes]\nper_node = 3\nlargest_gigabytes = 9\n"
+            .to_owned();
         let metrics = Arc::new(crate::metrics::Metrics::new());
-        Inventory::new(&config, [(Cloud::new("lab", driver, crate::time::system_clock(), metrics), stock)])
+        let mut clouds = Vec::new();
+        for name in names {
+            text.push_str(&format!("[[drivers]]\nname = '{name}'\nkind = 'mock'\n"));
+            let clock = Arc::new(drivers::SystemClock);
+            let driver = Arc::new(MockDriver::with_clock(None, MockConfig::deltacloud(), clock).unwrap());
+            let stock = Stock {
+                realms: driver.realms().await.unwrap(),
+                profiles: driver.hardware_profiles().await.unwrap(),
+                images: driver.images().await.unwrap(),
+                volumes: true,
+            };
+            let cloud = Cloud::new(name, driver, crate::time::system_clock(), Arc::clone(&metrics));
+            clouds.push((cloud, stock));
+        }
+        Inventory::new(&Config::parse(&text, Path::new(folder.path())).unwrap(), clouds)
     }
 
     /// A grant of these volumes at this component.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::aggregate::inventory::volumes_resource;
-use crate::aggregate::volumes::tests::{inventory, node};
+use crate::aggregate::volumes::tests::{inventory_of, node};
 use chrono::DateTime;
 use state::{Allocation, Availability, Pending, Power, Revision};
 use std::sync::Arc;
@@ -50,7 +50,7 @@ fn ledger(inventory: &Inventory, held: u64) -> Ledger {
 
 #[tokio::test]
 async fn storage_is_counted_once_whether_it_is_let_go_or_kept() {
-    let inventory = inventory().await;
+    let inventory = inventory_of(&["lab"]).await;
     let authority = Authority::parse("am.example.net").unwrap();
     let [here, there, ..] = &inventory.components[..] else { panic!("two realms are needed") };
     let (here, there) = (here.urn.to_string(), there.urn.to_string());
