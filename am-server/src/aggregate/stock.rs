@@ -52,7 +52,7 @@ impl Stock {
             Ok(Self { realms, profiles, images, volumes })
         };
         let read = read.await;
-        pass.report(read.as_ref().err());
+        pass.report(Verb::Index, read.as_ref().err());
         read
     }
 
@@ -63,7 +63,7 @@ impl Stock {
             return read?.ok();
         }
         let operation = Operation::new(Collection::Realms, Verb::Index);
-        cloud.breaker.admit()?.report(Some(&DriverError::TimedOut { operation }));
+        cloud.breaker.admit()?.report(Verb::Index, Some(&DriverError::TimedOut { operation }));
         None
     }
 

@@ -3,10 +3,13 @@
 //! *Closed*, everything passes. A request without an answer opens it, and so do [`ERRORS`] errors of the cloud's own in a
 //! row. *Open*, nothing passes until a moment that lies farther away after each failure. From then on one request may
 //! pass, the probe, and while that is under way the breaker is *half open*. A good answer to anything closes it.
+//!
+//! How often the driver failed is not forgotten by that: a cloud may list all it has and still never answer a creation. Only
+//! a good answer to a request that changes something forgives, or [`FORGIVEN`] without a failure.
 
 use crate::time::Clock;
 use chrono::{DateTime, TimeDelta, Utc};
-use drivers::DriverError;
+use drivers::{DriverError, Verb};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +21,9 @@ pub const ERRORS: u32 = 3;
 const LONGEST: i64 = 60;
 /// The longest time it is left alone because it asks for that.
 const LONGEST_WISH: Duration = Duration::from_secs(600);
+/// How long a driver that only lists has to be without a failure until its earlier ones are forgiven, in seconds. Longer than
+/// anything waits for a driver, so that a request without an answer cannot be under way all that time.
+const FORGIVEN: i64 = 600;
 
 /// How a breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +57,18 @@ pub struct Outage {
     pub until: DateTime<Utc>,
     /// What it failed with last.
     pub why: String,
-    /// Probes and requests that failed, each at a time of its own.
+    /// When a request failed last.
+    failed: DateTime<Utc>,
+    /// Probes and requests that failed, each at a time of its own, in this outage and in those not forgiven.
     failures: u32,
     probing: bool,
 }
 
 impl Outage {
-    fn begin(now: DateTime<Utc>, error: &DriverError) -> Self {
-        let mut outage = Self { since: now, until: now, why: String::new(), failures: 0, probing: false };
+    /// One that begins after so many failures that are not forgiven.
+    fn begin(now: DateTime<Utc>, failures: u32, error: &DriverError) -> Self {
+        let mut outage =
+            Self { since: now, until: now, why: String::new(), failed: now, failures, probing: false };
         outage.goes_on(now, error);
         outage
     }
@@ -73,7 +83,17 @@ impl Outage {
         let wish = TimeDelta::from_std(wish).unwrap_or_default();
         self.until = now + TimeDelta::seconds(own).max(wish);
         self.why = error.to_string();
+        self.failed = now;
         self.probing = false;
+    }
+
+    /// How long until it is asked again. A clock that shows a time before the last failure was set back; by it nobody can
+    /// tell how long the driver was left alone.
+    fn wait(&self, now: DateTime<Utc>) -> Duration {
+        match now < self.failed {
+            true => Duration::ZERO,
+            false => (self.until - now).to_std().unwrap_or_default(),
+        }
     }
 }
 
@@ -93,6 +113,55 @@ struct Standing {
     /// Errors in a row while closed.
     errors: u32,
     outage: Option<Outage>,
+    /// The failures of the last outage and when it ended, until they are forgiven.
+    earlier: Option<(u32, DateTime<Utc>)>,
+}
+
+impl Standing {
+    /// Takes note of a good answer; what ended by it.
+    fn answered(&mut self, now: DateTime<Utc>, verb: Verb) -> Option<Outage> {
+        self.errors = 0;
+        let ended = self.outage.take();
+        if let Some(outage) = &ended {
+            self.earlier = Some((outage.failures, now));
+        }
+        if !only_reads(verb) {
+            self.earlier = None;
+        }
+        ended
+    }
+
+    /// Takes note of a failure.
+    fn failed(&mut self, now: DateTime<Utc>, error: &DriverError, probe: bool) -> Failure {
+        if let Some(outage) = &mut self.outage {
+            // Requests that were under way together fail together: only the probe tells something new.
+            if !probe {
+                return Failure::Known;
+            }
+            outage.goes_on(now, error);
+            return Failure::StillAway(outage.until);
+        }
+        self.errors += 1;
+        if self.errors < ERRORS && !is_silence(error) {
+            return Failure::Single;
+        }
+        self.errors = 0;
+        let recent = self.earlier.take().filter(|(_, ended)| now - *ended < TimeDelta::seconds(FORGIVEN));
+        let failures = recent.map_or(0, |(failures, _)| failures);
+        Failure::Away(self.outage.insert(Outage::begin(now, failures, error)).until)
+    }
+}
+
+/// What a failure means.
+enum Failure {
+    /// Nothing that was not known.
+    Known,
+    /// Nothing unusual yet.
+    Single,
+    /// The driver is left alone from now on, until then.
+    Away(DateTime<Utc>),
+    /// It is left alone further on, until then.
+    StillAway(DateTime<Utc>),
 }
 
 /// The breaker of one driver.
@@ -144,7 +213,7 @@ impl Breaker {
     pub fn probe(self: &Arc<Self>) -> Option<Pass> {
         let now = (self.clock)();
         let mut standing = self.standing();
-        let outage = standing.outage.as_mut().filter(|outage| !outage.probing && outage.until <= now)?;
+        let outage = standing.outage.as_mut().filter(|it| !it.probing && it.wait(now).is_zero())?;
         outage.probing = true;
         Some(Pass { breaker: Arc::clone(self), reported: false, probe: true })
     }
@@ -155,35 +224,31 @@ impl Breaker {
         let now = (self.clock)();
         let standing = self.standing();
         let outage = standing.outage.as_ref().filter(|outage| !outage.probing)?;
-        Some((outage.until - now).to_std().unwrap_or_default())
+        Some(outage.wait(now))
     }
 
-    fn answered(&self) {
-        let mut standing = self.standing();
-        standing.errors = 0;
-        if let Some(outage) = standing.outage.take() {
+    fn answered(&self, verb: Verb) {
+        let now = (self.clock)();
+        // Said when the lock is given back: whoever asks how it stands must not wait for the log.
+        let ended = self.standing().answered(now, verb);
+        if let Some(outage) = ended {
             info!(driver = self.driver, since = %outage.since, "the driver answers again");
         }
     }
 
     fn failed(&self, error: &DriverError, probe: bool) {
         let now = (self.clock)();
-        let mut standing = self.standing();
-        if let Some(outage) = &mut standing.outage {
-            // Requests that were under way together fail together: only the probe tells something new.
-            if probe {
-                outage.goes_on(now, error);
-                warn!(driver = self.driver, %error, until = %outage.until, "the driver still does not answer");
+        let failure = self.standing().failed(now, error, probe);
+        match failure {
+            Failure::Known => {}
+            Failure::Single => warn!(driver = self.driver, %error, "the driver failed"),
+            Failure::Away(until) => {
+                warn!(driver = self.driver, %error, %until, "the driver does not answer and is left alone");
             }
-            return;
+            Failure::StillAway(until) => {
+                warn!(driver = self.driver, %error, %until, "the driver still does not answer");
+            }
         }
-        standing.errors += 1;
-        if standing.errors < ERRORS && !is_silence(error) {
-            return warn!(driver = self.driver, %error, "the driver failed");
-        }
-        standing.errors = 0;
-        let outage = standing.outage.insert(Outage::begin(now, error));
-        warn!(driver = self.driver, %error, until = %outage.until, "the driver does not answer and is left alone");
     }
 
     fn given_back(&self) {
@@ -201,6 +266,11 @@ fn is_silence(error: &DriverError) -> bool {
     )
 }
 
+/// Whether a request of this kind changes nothing in the cloud, as the probe's.
+fn only_reads(verb: Verb) -> bool {
+    matches!(verb, Verb::Index | Verb::Show)
+}
+
 /// A request that was let pass. Whoever holds it reports what came of it.
 pub struct Pass {
     breaker: Arc<Breaker>,
@@ -209,14 +279,14 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// What came of the request. That it was refused for what it asks is an answer as good as any.
-    pub fn report(mut self, error: Option<&DriverError>) {
+    /// What came of the request, which was of this kind. That it was refused for what it asks is an answer as good as any.
+    pub fn report(mut self, verb: Verb, error: Option<&DriverError>) {
         self.reported = true;
         match error {
             Some(error) if error.is_retryable() || is_silence(error) => {
                 self.breaker.failed(error, self.probe)
             }
-            _ => self.breaker.answered(),
+            _ => self.breaker.answered(verb),
         }
     }
 }
@@ -231,130 +301,4 @@ impl Drop for Pass {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use drivers::{Collection, Operation, Verb};
-    use std::sync::atomic::{AtomicI64, Ordering};
-
-    /// A breaker, and the seconds on its clock.
-    fn breaker() -> (Arc<Breaker>, Arc<AtomicI64>) {
-        let seconds = Arc::new(AtomicI64::new(1_000_000));
-        let now = Arc::clone(&seconds);
-        let clock: Clock =
-            Arc::new(move || DateTime::from_timestamp(now.load(Ordering::Relaxed), 0).unwrap_or_default());
-        (Arc::new(Breaker::new("lab", clock)), seconds)
-    }
-
-    fn silence() -> DriverError {
-        DriverError::TimedOut { operation: Operation::new(Collection::Instances, Verb::Index) }
-    }
-
-    fn own_error() -> DriverError {
-        DriverError::Backend { status: Some(500), message: "oops".into() }
-    }
-
-    /// A breaker that has just opened.
-    fn open() -> (Arc<Breaker>, Arc<AtomicI64>) {
-        let (breaker, seconds) = breaker();
-        breaker.admit().unwrap().report(Some(&silence()));
-        (breaker, seconds)
-    }
-
-    #[test]
-    fn silence_opens_it_at_once_and_errors_when_they_come_in_a_row() {
-        let (breaker, _) = open();
-        assert_eq!(breaker.state(), State::Open);
-        assert!(breaker.admit().is_none());
-
-        let (breaker, _) = self::breaker();
-        for _ in 0..3 {
-            for _ in 1..ERRORS {
-                breaker.admit().unwrap().report(Some(&own_error()));
-            }
-            breaker.admit().unwrap().report(None);
-        }
-        assert_eq!(breaker.state(), State::Closed);
-        for _ in 0..ERRORS {
-            breaker.admit().unwrap().report(Some(&own_error()));
-        }
-        assert_eq!(breaker.state(), State::Open);
-    }
-
-    #[test]
-    fn a_refusal_is_an_answer() {
-        let (breaker, _) = breaker();
-        for _ in 0..2 * ERRORS {
-            breaker.admit().unwrap().report(Some(&DriverError::invalid("image_id", "no such image")));
-            breaker.admit().unwrap().report(Some(&own_error()));
-        }
-        assert_eq!(breaker.state(), State::Closed);
-    }
-
-    #[test]
-    fn it_is_probed_by_one_at_a_time_and_ever_more_seldom() {
-        let (breaker, seconds) = open();
-        let mut waits = Vec::new();
-        for _ in 0..9 {
-            let wait = (0..100).find(|_| {
-                seconds.fetch_add(1, Ordering::Relaxed);
-                breaker.probe().is_some_and(|probe| {
-                    assert_eq!(breaker.state(), State::HalfOpen);
-                    assert!(breaker.admit().is_none(), "nothing but the probe");
-                    assert!(breaker.probe().is_none(), "one probe");
-                    probe.report(Some(&silence()));
-                    true
-                })
-            });
-            waits.push(wait.unwrap() + 1);
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        assert_eq!(breaker.until_probe(), Some(Duration::from_secs(60)));
-        seconds.fetch_add(60, Ordering::Relaxed);
-        breaker.probe().unwrap().report(None);
-        assert_eq!((breaker.state(), breaker.until_probe()), (State::Closed, None));
-        breaker.admit().unwrap().report(Some(&silence()));
-        assert_eq!(breaker.until_probe(), Some(Duration::from_secs(1)), "forgiven, not forborne");
-    }
-
-    #[test]
-    fn what_was_under_way_together_counts_as_one_failure_and_any_answer_ends_the_outage() {
-        let (breaker, _) = breaker();
-        let passes: Vec<_> = (0..5).map(|_| breaker.admit().unwrap()).collect();
-        let late = breaker.admit().unwrap();
-        passes.into_iter().for_each(|pass| pass.report(Some(&silence())));
-        assert_eq!(breaker.until_probe(), Some(Duration::from_secs(1)));
-        late.report(None);
-        assert_eq!(breaker.state(), State::Closed);
-    }
-
-    #[test]
-    fn a_probe_that_is_broken_off_gives_its_place_back() {
-        let (breaker, seconds) = open();
-        seconds.fetch_add(1, Ordering::Relaxed);
-        drop(breaker.probe().unwrap());
-        assert_eq!(breaker.state(), State::Open);
-        assert!(breaker.probe().is_some());
-    }
-
-    #[test]
-    fn a_wish_of_the_cloud_is_heeded_within_reason() {
-        for (wish, wait) in [(0, 1), (30, 30), (86_400, 600)] {
-            let (breaker, _) = breaker();
-            let why = "it says so".to_owned();
-            let error = DriverError::Unavailable { why, retry_after: Some(Duration::from_secs(wish)) };
-            breaker.admit().unwrap().report(Some(&error));
-            assert_eq!(breaker.until_probe(), Some(Duration::from_secs(wait)));
-        }
-    }
-
-    #[test]
-    fn it_says_since_when_why_and_what_next() {
-        let (breaker, seconds) = open();
-        let told = breaker.outage().unwrap().to_string();
-        assert!(told.starts_with("is not answering since 1970-01-12T13:46:40Z (no answer in time"), "{told}");
-        assert!(told.ends_with("it is tried again at 1970-01-12T13:46:41Z"), "{told}");
-        seconds.fetch_add(1, Ordering::Relaxed);
-        let _probe = breaker.probe();
-        assert!(breaker.outage().unwrap().to_string().ends_with("it is being tried again now"));
-    }
-}
+mod tests;

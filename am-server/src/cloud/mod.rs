@@ -49,7 +49,7 @@ impl Cloud {
     {
         let pass = self.breaker.admit()?;
         let answer = self.request(operation, question).await;
-        pass.report(answer.as_ref().err());
+        pass.report(operation.verb(), answer.as_ref().err());
         Some(answer)
     }
 

@@ -203,7 +203,7 @@ impl World {
     fn lab_is_silent(&self) {
         let breaker = &self.reconciler.aggregate.clouds()[0].breaker;
         let operation = Operation::new(Collection::Instances, Verb::Index);
-        breaker.admit().unwrap().report(Some(&DriverError::TimedOut { operation }));
+        breaker.admit().unwrap().report(Verb::Index, Some(&DriverError::TimedOut { operation }));
     }
 
     /// Time passes, and the next probe of `lab` gets one.
