@@ -1,7 +1,7 @@
 //! The face for monitoring: figures and health over plain HTTP, on addresses of this machine alone.
 //!
 //! `GET /metrics` gives all figures in the OpenMetrics text format, which Prometheus reads; `GET /health` says whether the
-//! service can do its work: whether its database takes a transaction and answers a question.
+//! service can do its work: whether its database writes something to the disk and answers a question.
 
 use crate::aggregate::Aggregate;
 use crate::faces::accept::{accept, speak};
@@ -92,7 +92,7 @@ impl Face {
     async fn health(&self) -> Response<Full<Bytes>> {
         let store = self.aggregate.store();
         let asked = async {
-            store.check().await?;
+            store.check(self.aggregate.now()).await?;
             store.next_expiry().await
         };
         match tokio::time::timeout(PATIENCE, asked).await {

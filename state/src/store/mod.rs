@@ -97,11 +97,12 @@ pub trait Store: Send + Sync {
     /// What is kept under a name.
     async fn noted(&self, name: &str) -> Result<Option<String>, StoreError>;
 
-    /// Goes the way of a save without saving anything.
+    /// Goes the way of a save, down to the disk: the second of `now` is written, unless that is what stands there. So
+    /// nobody who asks often makes the disk work more than once a second.
     ///
     /// # Errors
     /// What a save would end with now.
-    async fn check(&self) -> Result<(), StoreError>;
+    async fn check(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// What was written since the store was opened.
     fn written(&self) -> Written;

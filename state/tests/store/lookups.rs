@@ -76,7 +76,7 @@ async fn what_is_written_is_counted() {
     let store = place.open(10).await;
     let before = store.written();
     does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
-    store.check().await.unwrap();
+    store.check(at(0)).await.unwrap();
     let after = store.written();
     assert_eq!((after.commits - before.commits, after.jobs - before.jobs, after.failed), (2, 2, 0));
     assert!(after.time > before.time);

@@ -30,6 +30,9 @@ use tokio::sync::watch;
 use urn::Urn;
 use writer::Writer;
 
+/// The name under which the moment of the last check is noted.
+const CHECKED: &str = "checked";
+
 /// A store in one SQLite file. See the trait [`Store`].
 ///
 /// Its methods have to be awaited inside a Tokio runtime.
@@ -173,8 +176,9 @@ impl Store for SqliteStore {
         self.readers.run(move |connection| read::noted(connection, &name)).await
     }
 
-    async fn check(&self) -> Result<(), StoreError> {
-        self.writer.run(|_| Ok(())).await
+    async fn check(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let second = now.timestamp().to_string();
+        self.writer.run(move |connection| write::note(connection, CHECKED, &second)).await
     }
 
     fn written(&self) -> Written {
@@ -187,5 +191,56 @@ impl Store for SqliteStore {
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.writer.changes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    /// A new store, and the folder it is in.
+    fn store() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (SqliteStore::open(&folder.path().join("am.sqlite")).unwrap(), folder)
+    }
+
+    /// Rows that the writer has changed so far.
+    async fn changed(store: &SqliteStore) -> u64 {
+        store.writer.run(|connection| Ok(connection.total_changes())).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_check_notices_that_nothing_more_can_be_written() {
+        let (store, _folder) = store();
+        let limit = "PRAGMA max_page_count = 1";
+        // It cannot be set below what there is.
+        store.writer.run(|connection| Ok(connection.query_row(limit, [], |_| Ok(()))?)).await.unwrap();
+        // Notes without a text are smaller than that of a check, and all of these stand before it.
+        let mut name = 0;
+        let full = loop {
+            match store.note(&format!("a{name:05}"), "").await {
+                Ok(()) => name += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(full.to_string().contains("full"), "{full}");
+        let now = DateTime::from_timestamp(1_900_000_000, 0).unwrap();
+        assert_eq!(store.check(now).await.unwrap_err().to_string(), full.to_string());
+        assert_eq!(store.noted("a00000").await.unwrap().as_deref(), Some(""), "what only reads goes on");
+    }
+
+    #[tokio::test]
+    async fn checks_write_once_a_second() {
+        let (store, _folder) = store();
+        let mut now = DateTime::from_timestamp(1_900_000_000, 0).unwrap();
+        let before = changed(&store).await;
+        for second in 1..=3 {
+            for _ in 0..5 {
+                store.check(now).await.unwrap();
+            }
+            assert_eq!(changed(&store).await - before, second);
+            now += TimeDelta::seconds(1);
+        }
     }
 }

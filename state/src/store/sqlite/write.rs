@@ -176,7 +176,8 @@ pub(super) fn drop_departed(
 pub(super) fn note(connection: &Connection, name: &str, text: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO notes (name, text) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET text = ?2",
+            "INSERT INTO notes (name, text) VALUES (?1, ?2)
+             ON CONFLICT (name) DO UPDATE SET text = ?2 WHERE text <> ?2",
         )?
         .execute([name, text])?;
     Ok(())
