@@ -248,9 +248,11 @@ pub trait ComputeDriver: Send + Sync {
         pick(self.storage_volumes().await?, Collection::StorageVolumes, id, |v| &v.id)
     }
 
-    /// The volume of this name (the caller's token), if there is one.
+    /// The volume of this name (the caller's token), if there is one. Of several, as a lost answer leaves them where names
+    /// are not unique, it is always the same one: [`Volume::of_several`].
     async fn storage_volume_named(&self, name: &str) -> Answer<Option<Volume>> {
-        Ok(self.storage_volumes().await?.into_iter().find(|v| v.name.as_deref() == Some(name)))
+        let all = self.storage_volumes().await?;
+        Ok(Volume::of_several(all.into_iter().filter(|v| v.name.as_deref() == Some(name))))
     }
 
     /// Makes a volume, empty or from a snapshot.

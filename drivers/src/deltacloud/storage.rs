@@ -31,8 +31,9 @@ impl DeltacloudDriver {
         // A server that knows this filter saves both sides a listing; any other lists all.
         url.query_pairs_mut().append_pair("name", name);
         let root = self.server.get(&url, index, "").await?;
-        let found = root.fields().find(|node| node.text(&["name"]) == Some(name));
-        found.map(|node| entity(Some(node), decode::volume)).transpose()
+        let found = root.fields().filter(|node| node.text(&["name"]) == Some(name));
+        let all: Vec<Volume> = found.map(|node| entity(Some(node), decode::volume)).collect::<Answer<_>>()?;
+        Ok(Volume::of_several(all))
     }
 
     /// Makes a volume.

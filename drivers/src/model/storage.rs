@@ -60,6 +60,14 @@ pub struct Volume {
     pub device: Option<String>,
 }
 
+impl Volume {
+    /// Which of several volumes of one name is meant: one that an instance has before one that none has, and of those the
+    /// one of the first identity, in whatever order a cloud lists them.
+    pub fn of_several(all: impl IntoIterator<Item = Self>) -> Option<Self> {
+        all.into_iter().min_by(|a, b| (a.instance_id.is_none(), &a.id).cmp(&(b.instance_id.is_none(), &b.id)))
+    }
+}
+
 /// A request for a volume.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CreateVolume {
@@ -101,4 +109,33 @@ pub struct CreateSnapshot {
     pub name: Option<String>,
     /// For people.
     pub description: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_volumes_of_one_name_the_attached_one_is_meant() {
+        let volume = |id: &str, instance: Option<&str>| Volume {
+            id: id.to_owned(),
+            name: Some("one".to_owned()),
+            description: None,
+            created: DateTime::UNIX_EPOCH,
+            capacity: 1,
+            realm_id: None,
+            state: VolumeState::Available,
+            instance_id: instance.map(str::to_owned),
+            device: None,
+        };
+        let mut all = [volume("a", None), volume("b", None), volume("c", Some("i")), volume("d", Some("i"))];
+        for _ in 0..all.len() {
+            all.rotate_left(1);
+            let meant = |of: &[Volume]| Volume::of_several(of.to_vec()).map(|it| it.id);
+            assert_eq!(meant(&all).as_deref(), Some("c"));
+            let free: Vec<_> = all.iter().filter(|it| it.instance_id.is_none()).cloned().collect();
+            assert_eq!(meant(&free).as_deref(), Some("a"));
+        }
+        assert_eq!(Volume::of_several([]), None);
+    }
 }
