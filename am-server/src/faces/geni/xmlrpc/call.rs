@@ -4,7 +4,7 @@
 //! between elements, a value nested too deep, anything after the end. What is wrong is told without a word of the
 //! request, which holds credentials.
 
-use super::Fault;
+use super::{Fault, first_special, is_control};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use dxr::Value;
@@ -18,18 +18,13 @@ use std::collections::BTreeMap;
 /// Values inside each other: options hold lists of structs of lists, and clients may add to that.
 const DEEPEST: usize = 32;
 
-/// How much text is looked over at once.
-const BLOCK: usize = 64;
-
 /// Reads a method call: its name and its parameters.
 ///
 /// # Errors
 /// [`Fault`] when the bytes are not one.
 pub fn decode(body: &[u8]) -> Result<(String, Vec<Value>), Fault> {
     let text = std::str::from_utf8(body).map_err(|_| Fault::NotACall("it is not UTF-8"))?;
-    let bad = |byte: u8| byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    // All bytes of a block are looked at, which the processor does at once.
-    if body.chunks(BLOCK).any(|block| block.iter().fold(false, |any, byte| any | bad(*byte))) {
+    if first_special(body, is_control).is_some() {
         return Err(Fault::NotACall("it holds a character that XML does not allow"));
     }
     let mut call = Call::over(text);

@@ -12,6 +12,24 @@ pub use writer::Writer;
 use dxr::FaultResponse;
 use std::borrow::Cow;
 
+/// How much text is looked over at once.
+const BLOCK: usize = 64;
+
+/// The first byte that is special, of which most text has none. All bytes of a block are looked at, which the processor
+/// does at once.
+fn first_special(bytes: &[u8], is_special: impl Fn(u8) -> bool) -> Option<usize> {
+    bytes.chunks(BLOCK).enumerate().find_map(|(number, block)| {
+        let any = block.iter().fold(false, |any, byte| any | is_special(*byte));
+        let at = if any { block.iter().position(|byte| is_special(*byte)) } else { None };
+        at.map(|at| number * BLOCK + at)
+    })
+}
+
+/// Whether XML has no place for this byte: a control character.
+fn is_control(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
 /// What an XML-RPC Fault is sent for: everything that is not a call of a known method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {

@@ -1,5 +1,6 @@
 //! Answers as text, written from front to back.
 
+use super::{first_special, is_control};
 use std::fmt::Write as _;
 
 /// Writes the answer to a call, value by value, straight into the text that is sent: an answer may hold thousands of
@@ -91,14 +92,11 @@ impl Writer {
     }
 }
 
-/// How much text is looked over at once.
-const BLOCK: usize = 64;
-
 /// Appends `text` as character data.
 fn escape(out: &mut String, text: &str) {
     let bytes = text.as_bytes();
     let (mut copied, mut at) = (0, 0);
-    while let Some(found) = bytes.get(at..).and_then(next_special) {
+    while let Some(found) = bytes.get(at..).and_then(|rest| first_special(rest, is_special)) {
         at += found;
         let (instead, length) = match bytes.get(at..) {
             Some([b'<', ..]) => ("&lt;", 1),
@@ -119,20 +117,9 @@ fn escape(out: &mut String, text: &str) {
     out.push_str(text.get(copied..).unwrap_or_default());
 }
 
-/// The first byte at which character data may need something else than a copy.
-fn next_special(bytes: &[u8]) -> Option<usize> {
-    bytes.chunks(BLOCK).enumerate().find_map(|(number, block)| {
-        // Few blocks hold one. All bytes of a block are looked at, which the processor does at once.
-        let any = block.iter().fold(false, |any, byte| any | is_special(*byte));
-        let at = if any { block.iter().position(|byte| is_special(*byte)) } else { None };
-        at.map(|at| number * BLOCK + at)
-    })
-}
-
 /// Markup, control characters, and the first byte of U+FFFE and U+FFFF.
 fn is_special(byte: u8) -> bool {
-    let control = byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r');
-    control || matches!(byte, b'<' | b'>' | b'&' | 0xef)
+    is_control(byte) || matches!(byte, b'<' | b'>' | b'&' | 0xef)
 }
 
 #[cfg(test)]
