@@ -67,6 +67,18 @@ def slice(new_slice):
     return new_slice()
 
 
+# Where several processes share the tests (`-n`), each hands the peaks of its servers to the one that reports.
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["peaks"] = servers.peaks
+
+
+def pytest_testnodedown(node):
+    servers.peaks.extend(tuple(entry) for entry in getattr(node, "workeroutput", {}).get("peaks", []))
+
+
 def pytest_terminal_summary(terminalreporter):
     if servers.peaks:
         name, peak = max(servers.peaks, key=lambda entry: entry[1])
