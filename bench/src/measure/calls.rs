@@ -1,56 +1,22 @@
 //! Calls over the wire: GetVersion, ListResources, Status, the cycle.
 
+use super::site::{STATUS_SIZES, Site, site, target, user_credential};
 use super::{Bench, Pair, Side, matrix, pair, whole};
 use crate::baseline::Commits;
 use crate::experimenter::{Slices, mint_access};
 use crate::operations::{Operation, allocate};
-use crate::server::{self, Lab, Server};
+use crate::server::{self, Lab};
 use crate::targets::{Line, median};
 use crate::wire::{Client, Connections, Target};
-use crate::xmlrpc::escape;
-use crate::{Failure, documents, grown, load};
-use am_server::development::Folder;
+use crate::{Failure, documents, load, prefill};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Slivers of the slices whose Status is asked for.
-pub(crate) const STATUS_SIZES: [usize; 3] = [1, 100, 1000];
 /// Nodes of the large advertisement.
 const ADVERTISED: u32 = 10_000;
 /// A lab with room for everything that is allocated here.
 const LAB: Lab = Lab { nodes: 100, capacity: 10_000 };
-
-/// An aggregate of ours with its experimenter.
-pub(crate) struct Site {
-    pub(crate) server: Server,
-    pub(crate) folder: Folder,
-    pub(crate) target: Target,
-}
-
-/// Prepares and starts an aggregate in `dir/name`.
-pub(crate) async fn site(bench: &Bench<'_>, name: &str, lab: Lab) -> Result<Site, Failure> {
-    let folder = server::prepare(&bench.dir.join(name), lab)?;
-    start(bench, folder).await
-}
-
-/// Starts the aggregate of a folder.
-pub(crate) async fn start(bench: &Bench<'_>, folder: Folder) -> Result<Site, Failure> {
-    let server = server::aggregate(&bench.program, &folder).await?;
-    let target = target(&folder, &server.url)?;
-    Ok(Site { server, folder, target })
-}
-
-fn target(folder: &Folder, url: &str) -> Result<Target, Failure> {
-    let alice = folder.user("alice");
-    Target::new(url, &alice.join("cert.pem"), &alice.join("key.pem"))
-}
-
-/// The credential of the folder's user over herself, escaped for XML.
-pub(crate) fn user_credential(folder: &Folder) -> Result<String, Failure> {
-    let file = folder.user("alice").join("user-cred.xml");
-    std::fs::read_to_string(&file).map(|xml| escape(&xml)).map_err(Failure::when(file.display().to_string()))
-}
 
 pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
     let names = ["getversion", "status", "cycle", "matrix"];
@@ -215,7 +181,7 @@ async fn status_sizes(
 async fn cycle(bench: &mut Bench<'_>, site: &Site, slices: &Arc<Slices>) -> Result<(), Failure> {
     bench.say("the cycle Allocate, Provision, Delete");
     let operation = Arc::new(Operation::Cycle(Arc::clone(slices)));
-    let row = grown::row_size(&site.folder.path("am.sqlite"))?;
+    let row = prefill::row_size(&site.folder.path("am.sqlite"))?;
     let mut commits = Commits::new(bench.dir, row)?;
     let mut load = bench.settings.load(Connections::Kept, 64);
     // A turn of 64 clients waits for three commits, which on a slow disk is most of a short round.

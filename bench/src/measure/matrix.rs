@@ -1,7 +1,7 @@
 //! Every operation with 1, 8 and 64 clients, on kept and on new connections.
 
 use super::Bench;
-use super::calls::{STATUS_SIZES, Site, user_credential};
+use super::site::{STATUS_SIZES, Site, user_credential};
 use crate::experimenter::{Held, Slices, mint_access};
 use crate::load::{self, Load};
 use crate::operations::{Operation, allocate, delete};

@@ -7,13 +7,14 @@ mod calls;
 mod credential;
 mod deltacloud;
 mod documents;
+mod growth;
 mod matrix;
-mod past;
+mod site;
 
 use crate::arguments::Run;
-use crate::grown::Size;
 use crate::load::{self, Load, Outcome};
 use crate::operations::Operation;
+use crate::prefill::Size;
 use crate::report::Report;
 use crate::server::Server;
 use crate::targets::median;
@@ -125,7 +126,7 @@ pub async fn everything(run: &Run, dir: &Path) -> Result<Report, Failure> {
     if bench.wants("rspec") {
         documents::measure(&mut bench)?;
     }
-    past::measure(&mut bench).await?;
+    growth::measure(&mut bench).await?;
     if bench.wants("deltacloud") {
         deltacloud::measure(&mut bench).await?;
     }

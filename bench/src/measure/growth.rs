@@ -1,10 +1,10 @@
 //! What stays small: memory, and the time of a call when the database has grown.
 
-use super::calls::{Site, site, start};
+use super::site::{Site, site, start};
 use super::{Bench, Side, pair};
 use crate::experimenter::{Slices, mint_access};
-use crate::grown::{self, TEMPLATE};
 use crate::operations::{Operation, allocate, delete};
+use crate::prefill::{self, TEMPLATE};
 use crate::server::Lab;
 use crate::targets::Line;
 use crate::wire::{Client, Connections};
@@ -61,7 +61,7 @@ async fn grow(bench: &Bench<'_>) -> Result<Site, Failure> {
     drop(client);
     let folder = site.folder.clone();
     site.server.stop().await?;
-    grown::fill(&folder.path("am.sqlite"), bench.settings.size)?;
+    prefill::fill(&folder.path("am.sqlite"), bench.settings.size)?;
     let site = start(bench, folder).await?;
     // The reconciler compares everything with the cloud at the start; memory and time count after that.
     let mut before = -1.0;
