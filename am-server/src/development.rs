@@ -414,7 +414,7 @@ pub fn write_private(path: &Path, content: &str) -> Result<(), DevelopmentError>
 fn am_toml(authority: &str, listen: SocketAddr) -> String {
     format!(
         r#"# Configuration of the aggregate manager. Paths are relative to this file's folder.
-# Every setting and its default is described in the README.
+# Every setting and its default is described in docs/configuration.md.
 
 [aggregate]
 authority = "{authority}"

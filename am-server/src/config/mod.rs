@@ -1,0 +1,279 @@
+//! The configuration: one TOML file, read once at start-up.
+//!
+//! Relative paths are taken from the folder the file is in. Every section is read on its own and every
+//! value is checked, so that one run of `am-server check` reports all that is wrong and not just the first
+//! thing. Each section has a file of its own: its settings, their defaults, and their checks. Every setting is
+//! described in `docs/configuration.md`.
+
+mod aggregate;
+mod deltacloud;
+mod drivers;
+mod limits;
+mod links;
+mod metrics;
+mod policy;
+mod reconcile;
+mod tls;
+mod volumes;
+
+pub use aggregate::{AggregateSection, LocationSection};
+pub use deltacloud::{DeltacloudSection, UserSection};
+pub use drivers::DriverSection;
+pub use limits::LimitsSection;
+pub use links::LinksSection;
+pub use metrics::MetricsSection;
+pub use policy::PolicySection;
+pub use reconcile::ReconcileSection;
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+pub use tls::TlsSection;
+use urn::Authority;
+pub use volumes::VolumesSection;
+
+/// Everything the service is told by its operator.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Who this aggregate is and where it listens.
+    pub aggregate: AggregateSection,
+    /// Its certificate and whom it trusts.
+    pub tls: TlsSection,
+    /// Bounds on what one caller may cost.
+    pub limits: LimitsSection,
+    /// For how long resources are lent, and how a slice may be allocated.
+    pub policy: PolicySection,
+    /// Names experimenters use for hardware profiles: alias → hardware profile id.
+    pub sliver_types: BTreeMap<String, String>,
+    /// VLAN tags given to links.
+    pub links: LinksSection,
+    /// Storage volumes of nodes.
+    pub volumes: VolumesSection,
+    /// The clouds behind the aggregate.
+    pub drivers: Vec<DriverSection>,
+    /// How often the reconciler looks at everything.
+    pub reconcile: ReconcileSection,
+    /// The Deltacloud REST API over the same drivers; absent: it is not served.
+    pub deltacloud: Option<DeltacloudSection>,
+    /// Figures and health for monitoring; absent: they are not served.
+    pub metrics: Option<MetricsSection>,
+}
+
+/// All that is wrong with a configuration file.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    /// The file.
+    pub file: PathBuf,
+    /// One sentence per problem.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be used:", self.file.display())?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
+    }
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every problem found.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let fail = |problem: String| ConfigError { file: file.to_owned(), problems: vec![problem] };
+        let text =
+            std::fs::read_to_string(file).map_err(|error| fail(format!("it cannot be read: {error}")))?;
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Self::parse(&text, &folder).map_err(|problems| ConfigError { file: file.to_owned(), problems })
+    }
+
+    /// Reads a configuration; `folder` is what relative paths start from.
+    ///
+    /// # Errors
+    /// Every problem found, a sentence each.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<String>> {
+        let mut table: toml::Table = toml::from_str(text)
+            .map_err(|error| vec![format!("it is not TOML: {}", error.to_string().trim())])?;
+        let mut problems = Vec::new();
+        let aggregate: Option<AggregateSection> = section(&mut table, "aggregate", &mut problems);
+        let tls: Option<TlsSection> = section(&mut table, "tls", &mut problems);
+        let limits: Option<LimitsSection> = section(&mut table, "limits", &mut problems);
+        let policy: Option<PolicySection> = section(&mut table, "policy", &mut problems);
+        let links: Option<LinksSection> = section(&mut table, "links", &mut problems);
+        let volumes: Option<VolumesSection> = section(&mut table, "volumes", &mut problems);
+        let reconcile: Option<ReconcileSection> = section(&mut table, "reconcile", &mut problems);
+        let sliver_types: Option<BTreeMap<String, String>> =
+            section(&mut table, "sliver_types", &mut problems);
+        let deltacloud: Option<DeltacloudSection> = optional(&mut table, "deltacloud", &mut problems);
+        let metrics: Option<MetricsSection> = optional(&mut table, "metrics", &mut problems);
+        let drivers = drivers::read(&mut table, &mut problems);
+        for unknown in table.keys() {
+            problems.push(format!(
+                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, sliver_types, \
+                 reconcile, deltacloud, metrics and drivers"
+            ));
+        }
+        let (
+            Some(aggregate),
+            Some(tls),
+            Some(limits),
+            Some(policy),
+            Some(links),
+            Some(volumes),
+            Some(reconcile),
+            Some(sliver_types),
+        ) = (aggregate, tls, limits, policy, links, volumes, reconcile, sliver_types)
+        else {
+            return Err(problems);
+        };
+        let config = Self {
+            aggregate: aggregate.within(folder),
+            tls: tls.within(folder),
+            limits,
+            policy,
+            sliver_types,
+            links,
+            volumes,
+            drivers,
+            reconcile,
+            deltacloud: deltacloud.map(|section| section.within(folder)),
+            metrics,
+        };
+        config.check(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    fn check(&self, problems: &mut Vec<String>) {
+        self.aggregate.check(problems);
+        self.tls.check(problems);
+        self.limits.check(problems);
+        self.policy.check(problems);
+        self.links.check(problems);
+        self.volumes.check(problems);
+        self.reconcile.check(problems);
+        if let Some(section) = &self.deltacloud {
+            section.check(problems);
+        }
+        if let Some(section) = &self.metrics {
+            section.check(problems);
+        }
+        drivers::check(&self.drivers, problems);
+    }
+
+    /// The authority of this aggregate's URNs.
+    ///
+    /// # Panics
+    /// Never: the authority was checked when the configuration was read.
+    #[must_use]
+    #[allow(clippy::expect_used, reason = "checked by Config::check")]
+    pub fn authority(&self) -> Authority {
+        Authority::parse(&self.aggregate.authority).expect("checked when read")
+    }
+
+    /// The VLAN tags that links are given.
+    #[must_use]
+    pub fn vlans(&self) -> std::ops::RangeInclusive<u16> {
+        self.links.first_vlan..=self.links.last_vlan
+    }
+
+    /// The URL clients reach the service by, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        match &self.aggregate.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => format!("https://{}", self.aggregate.listen),
+        }
+    }
+}
+
+/// Takes one section out of the file; an absent one is an empty one.
+fn section<T: DeserializeOwned>(
+    table: &mut toml::Table,
+    name: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let value = table.remove(name).unwrap_or_else(|| toml::Value::Table(toml::Table::new()));
+    value
+        .try_into()
+        .map_err(|error: toml::de::Error| problems.push(format!("[{name}]: {}", error.message())))
+        .ok()
+}
+
+/// Takes a section out of the file that means something by being there.
+fn optional<T: DeserializeOwned>(
+    table: &mut toml::Table,
+    name: &str,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    table.contains_key(name).then(|| section(table, name, problems)).flatten()
+}
+
+/// Refuses a number that means nothing when it is 0.
+fn at_least_one<N: Default + PartialEq>(name: &str, value: N, problems: &mut Vec<String>) {
+    if value == N::default() {
+        problems.push(format!("{name}: must be at least 1"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let text = r#"
+            surprise = 1
+            [aggregate]
+            authority = "a b"
+            listen = "127.0.0.1:0"
+            operators = ["nobody"]
+            url = "http://x"
+            [tls]
+            certificate = "missing.pem"
+            key = "missing.key"
+            trusted_roots = "missing"
+            [policy]
+            allocate = "geni_some"
+            allocated_minutes = 0
+            [links]
+            first_vlan = 5
+            last_vlan = 4
+            [volumes]
+            per_node = 99
+            largest_gigabytes = 0
+            devices = "vd"
+            [[drivers]]
+            name = "a b"
+            kind = "mock"
+        "#;
+        let problems = Config::parse(text, Path::new("/nonexistent")).unwrap_err();
+        for expected in [
+            "[surprise]",
+            "aggregate.authority",
+            "aggregate.operators",
+            "aggregate.url",
+            "tls.certificate",
+            "tls.key",
+            "tls.trusted_roots",
+            "policy.allocate:",
+            "policy.allocated_minutes",
+            "links:",
+            "volumes.per_node",
+            "volumes.largest_gigabytes",
+            "volumes.devices",
+            "drivers: name",
+        ] {
+            assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_in_several_sections_are_all_reported() {
+        let text = "[aggregate]\nauthority = 5\nlisten = \"x\"\n[tls]\n[limits]\nbody_bytes = \"much\"\n";
+        let problems = Config::parse(text, Path::new(".")).unwrap_err();
+        for expected in ["[aggregate]", "[tls]", "[limits]"] {
+            assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! For how long resources are lent, and how a slice may be allocated.
+
+use super::at_least_one;
+use chrono::TimeDelta;
+use serde::Deserialize;
+
+/// `[policy]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicySection {
+    /// Minutes a sliver stays geni_allocated before it is freed.
+    pub allocated_minutes: u32,
+    /// Days a provisioned sliver lives when no end time is asked for.
+    pub provisioned_days: u32,
+    /// Days from now that a renewal may reach.
+    pub renewal_days: u32,
+    /// `geni_single_allocation`: a slice's slivers move through Provision, Update and Cancel together.
+    pub single_allocation: bool,
+    /// `geni_allocate`: `geni_single`, `geni_disjoint` or `geni_many`.
+    pub allocate: String,
+}
+
+impl Default for PolicySection {
+    fn default() -> Self {
+        Self {
+            allocated_minutes: 10,
+            provisioned_days: 7,
+            renewal_days: 90,
+            single_allocation: false,
+            allocate: "geni_many".to_owned(),
+        }
+    }
+}
+
+impl PolicySection {
+    /// `allocate` as the state machine knows it; None when it is not one of the three.
+    #[must_use]
+    pub fn allocate_mode(&self) -> Option<state::AllocateMode> {
+        match self.allocate.as_str() {
+            "geni_single" => Some(state::AllocateMode::Single),
+            "geni_disjoint" => Some(state::AllocateMode::Disjoint),
+            "geni_many" => Some(state::AllocateMode::Many),
+            _ => None,
+        }
+    }
+
+    /// How long an allocated sliver is kept.
+    #[must_use]
+    pub fn allocated_for(&self) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.allocated_minutes))
+    }
+
+    /// How long a provisioned sliver lives by default.
+    #[must_use]
+    pub fn provisioned_for(&self) -> TimeDelta {
+        TimeDelta::days(i64::from(self.provisioned_days))
+    }
+
+    /// How far ahead a renewal may reach.
+    #[must_use]
+    pub fn renewal_for(&self) -> TimeDelta {
+        TimeDelta::days(i64::from(self.renewal_days))
+    }
+
+    pub(super) fn check(&self, problems: &mut Vec<String>) {
+        at_least_one("policy.allocated_minutes", self.allocated_minutes, problems);
+        at_least_one("policy.provisioned_days", self.provisioned_days, problems);
+        at_least_one("policy.renewal_days", self.renewal_days, problems);
+        if self.allocate_mode().is_none() {
+            problems.push(format!(
+                "policy.allocate: {:?} is not one of geni_single, geni_disjoint, geni_many",
+                self.allocate
+            ));
+        }
+    }
+}
