@@ -9,6 +9,7 @@ use crate::{Credential, CredentialError, Identity, Kind, Operation};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 use urn::Urn;
+use uuid::Uuid;
 
 /// What a call is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,19 @@ pub struct Authorised {
     pub expires: DateTime<Utc>,
     /// Whether one of them is an operator's credential on the aggregate itself.
     pub as_operator: bool,
+    /// The UUID of the slice that is meant, out of the slice certificate in the credential; `None` where that names
+    /// none, and where only an operator's credential or one on a user authorises. Of several credentials that
+    /// authorise, the one that ends last says which slice is meant.
+    pub slice_uuid: Option<Uuid>,
+}
+
+impl Authorised {
+    /// What two credentials allow together, each of which authorises the call by itself.
+    fn or(self, other: Self) -> Self {
+        let as_operator = self.as_operator || other.as_operator;
+        let (last, first) = if other.expires > self.expires { (other, self) } else { (self, other) };
+        Self { expires: last.expires, as_operator, slice_uuid: last.slice_uuid.or(first.slice_uuid) }
+    }
 }
 
 /// A call that may not, with the reason for the caller's eyes. It speaks of the credentials only, never of
@@ -85,10 +99,10 @@ pub fn authorise(
         match judged.as_ref().map_err(Refusal::of_verification).and_then(|credential| call.judge(credential))
         {
             Ok(one) => {
-                granted = Some(granted.map_or(one.clone(), |so_far| Authorised {
-                    expires: so_far.expires.max(one.expires),
-                    as_operator: so_far.as_operator || one.as_operator,
-                }));
+                granted = Some(match granted {
+                    Some(so_far) => so_far.or(one),
+                    None => one,
+                });
             }
             Err(refusal) => refusals.push(refusal),
         }
@@ -147,7 +161,8 @@ impl Call<'_> {
             );
             return Err(mismatch(6, reason));
         }
-        Ok(Authorised { expires, as_operator })
+        let slice_uuid = credential.target_uuid.filter(|_| credential.target_kind() == urn::Kind::Slice);
+        Ok(Authorised { expires, as_operator, slice_uuid })
     }
 
     /// The owner must be the caller: by URN, and by key and UUID too, since a URN may be given to somebody

@@ -4,12 +4,13 @@
 mod common;
 
 use common::*;
-use credentials::mint::delegate;
+use credentials::mint::{NewCredential, Subject, delegate};
 use credentials::{
     Aggregate, Authorised, Certificate, Credential, CredentialError, Denied, Identity, Kind, Operation,
     Policy, Target, TrustRoots, Verifications, Verifier, authorise,
 };
 use std::sync::Arc;
+use uuid::Uuid;
 
 const ALL: &[(&str, bool)] = &[("*", true)];
 
@@ -51,7 +52,41 @@ fn a_minted_credential_authorises_its_owner() {
     assert_eq!(credential.owner_uuid, WORLD.alice.chain[0].uuid());
     let written_otherwise = Target::Slice(urn("urn:publicid:IDN+CH.example.org:LAB+slice+DEMO"));
     let granted = decide(&[xml], &WORLD.alice, &written_otherwise, Operation::CreateSliver).unwrap();
-    assert_eq!(granted, Authorised { expires: expiry(), as_operator: false });
+    assert_eq!(granted, Authorised { expires: expiry(), as_operator: false, slice_uuid: None });
+}
+
+/// The slice's certificate with a UUID, as clearinghouses write it.
+fn slice_of(uuid: Uuid) -> Vec<Certificate> {
+    let subject = Subject { uuid: Some(uuid), ..Subject::new(urn(SLICE)) };
+    with_issuers(WORLD.lab.issue(&subject, &WORLD.alice.key, start(), end()).unwrap(), &WORLD.lab)
+}
+
+#[test]
+fn the_uuid_of_the_slice_comes_out_of_its_certificate() {
+    let (one, two) = (Uuid::new_v4(), Uuid::new_v4());
+    let (one_chain, two_chain) = (slice_of(one), slice_of(two));
+    let on = |target: &[Certificate], expires| {
+        let new = NewCredential { owner: &WORLD.alice.chain, target, privileges: ALL, expires };
+        WORLD.lab.credential(&new).unwrap()
+    };
+    let (first, second) = (on(&one_chain, expiry()), on(&two_chain, at("2026-06-20T00:00:00Z")));
+    assert_eq!(verified(&first).unwrap().target_uuid, Some(one));
+    let granted = |presented: &[String]| {
+        decide(presented, &WORLD.alice, &slice(), Operation::SliverStatus).unwrap().slice_uuid
+    };
+    assert_eq!(granted(std::slice::from_ref(&second)), Some(two));
+    // The one that ends last is meant, in whichever order they come; one without a UUID takes nothing away.
+    assert_eq!(granted(&[first.clone(), second.clone()]), Some(one));
+    assert_eq!(granted(&[second.clone(), first.clone()]), Some(one));
+    assert_eq!(granted(&[WORLD.credential(ALL), second]), Some(two));
+    // The UUID of a user is not that of a slice.
+    let user = WORLD.credential_on(&WORLD.alice, &WORLD.alice.chain, ALL);
+    let listing = decide(&[user], &WORLD.alice, &Target::Any, Operation::ListResources).unwrap();
+    assert_eq!(listing.slice_uuid, None);
+    // Handed on, the authority's word counts.
+    let holder = (&WORLD.alice.chain[..], &WORLD.alice.key);
+    let to_bob = delegate(&first, holder, &WORLD.bob.chain, ALL, expiry()).unwrap();
+    assert_eq!(verified(&to_bob).unwrap().target_uuid, Some(one));
 }
 
 #[test]
@@ -197,7 +232,7 @@ fn operators_hold_rights_over_every_slice() {
     let alice = || vec![urn("urn:publicid:IDN+CH.example.org:lab+user+ALICE")];
     for manager in ["ch.example.org:am1+authority+am", "ch.example.org:am1+authority+cm"] {
         let granted = ask(manager, alice(), ALL, Operation::Shutdown).unwrap();
-        assert_eq!(granted, Authorised { expires: expiry(), as_operator: true });
+        assert_eq!(granted, Authorised { expires: expiry(), as_operator: true, slice_uuid: None });
         assert!(ask(manager, alice(), &[("control", false)], Operation::CreateSliver).is_ok());
         denied(
             ask(manager, alice(), &[("operator", false)], Operation::Shutdown),

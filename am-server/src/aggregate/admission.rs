@@ -13,6 +13,7 @@ use state::{Selection, Whereabouts};
 use std::collections::HashSet;
 use std::sync::Arc;
 use urn::{Kind, Urn};
+use uuid::Uuid;
 
 /// The most bytes of credentials that one call may bring.
 const MAX_CREDENTIAL_BYTES: usize = 1 << 20;
@@ -35,6 +36,9 @@ pub struct Admitted {
     pub credential_expires: DateTime<Utc>,
     /// Whether it is an operator of this aggregate who calls.
     pub as_operator: bool,
+    /// The UUID in the slice's certificate, where the credential that authorised it holds one: another UUID under
+    /// the same URN is another slice.
+    pub slice_uuid: Option<Uuid>,
 }
 
 impl Aggregate {
@@ -183,5 +187,11 @@ impl Aggregate {
 }
 
 fn admitted(slice: Urn, selection: Selection, authorised: &Authorised) -> Admitted {
-    Admitted { slice, selection, credential_expires: authorised.expires, as_operator: authorised.as_operator }
+    Admitted {
+        slice,
+        selection,
+        credential_expires: authorised.expires,
+        as_operator: authorised.as_operator,
+        slice_uuid: authorised.slice_uuid,
+    }
 }

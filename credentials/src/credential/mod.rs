@@ -29,6 +29,9 @@ pub struct Credential {
     pub owner_uuid: Option<Uuid>,
     /// What it is about: a slice, a user, an authority.
     pub target: Urn,
+    /// The UUID in the target's certificate (`target_gid`), where it has one. A URN can be given to another slice
+    /// one day, a UUID cannot (GENI certificates page).
+    pub target_uuid: Option<Uuid>,
     /// What it grants, `*` expanded.
     pub privileges: Privileges,
     /// When it ends: the earliest end of its levels.
@@ -186,6 +189,8 @@ fn conclude(signed: &[Signed], issuer: Option<Urn>, window: &Window) -> Result<V
         owner_spki: owner.map(|owner| owner.spki_der().to_vec()).unwrap_or_default(),
         owner_uuid: owner.and_then(Certificate::uuid),
         target: outer.target_urn.clone(),
+        // The authority's word, not that of somebody who handed it on.
+        target_uuid: signed.last().and_then(|level| level.reading.target_uuid()),
         privileges: outer.privileges.clone(),
         expires,
         chain_expires: window.until,
@@ -233,6 +238,13 @@ pub(crate) fn check_delegation(child: &Reading, parent: &Reading) -> Result<(), 
     let refused = |reason: String| Err(CredentialError::Delegation { level: child.level, reason });
     if child.target_urn != parent.target_urn {
         return refused(format!("its target is {}, the parent's is {}", child.target_urn, parent.target_urn));
+    }
+    if let (Some(own), Some(parents)) = (child.target_uuid(), parent.target_uuid())
+        && own != parents
+    {
+        return refused(format!(
+            "the UUID of its target is {own}, the parent's is {parents}: another target of the same name"
+        ));
     }
     if child.expires > parent.expires {
         return refused(format!(

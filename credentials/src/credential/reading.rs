@@ -12,6 +12,7 @@ use crate::{Certificate, Privileges, datetime};
 use chrono::{DateTime, Utc};
 use roxmltree::Node;
 use urn::Urn;
+use uuid::Uuid;
 
 /// The most levels of one credential: the credential and the parents it was delegated from.
 pub(crate) const MAX_LEVELS: usize = 9;
@@ -29,6 +30,13 @@ pub(crate) struct Reading {
     pub(crate) target_urn: Urn,
     pub(crate) privileges: Privileges,
     pub(crate) expires: DateTime<Utc>,
+}
+
+impl Reading {
+    /// The UUID in the target's certificate.
+    pub(crate) fn target_uuid(&self) -> Option<Uuid> {
+        self.target.first().and_then(Certificate::uuid)
+    }
 }
 
 /// Finds the `credential` elements by their places: the outer one directly under `signed-credential`, each

@@ -97,6 +97,15 @@ fn delegation_cannot_widen() {
         )
         .unwrap();
     let other = with_issuers(other, &WORLD.lab);
+    let certify = |uuid| {
+        let subject = Subject { uuid: Some(uuid), ..Subject::new(urn(SLICE)) };
+        with_issuers(WORLD.lab.issue(&subject, &WORLD.bob.key, start(), end()).unwrap(), &WORLD.lab)
+    };
+    let (first, again) = (certify(Uuid::new_v4()), certify(Uuid::new_v4()));
+    let with_uuid = draft(&Text { target: &first, ..alices() }, "ref0").unwrap();
+    let with_uuid = with_uuid.sign(WORLD.lab.chain(), WORLD.lab.key()).unwrap();
+    let same_name = Text { target: &again, ..to_bob(ALL) };
+    refused(&signed_by_alice(&same_name, &with_uuid), Refused::Invalid, "another target of the same name");
     let elsewhere = Text { target: &other, ..to_bob(ALL) };
     refused(&signed_by_alice(&elsewhere, &parent), Refused::Invalid, "the parent's is");
 }
