@@ -37,6 +37,16 @@ pub enum StoreError {
         /// The database.
         path: PathBuf,
     },
+    /// The database file has several names.
+    #[error(
+        "{} has {names} names (hard links), and the database keeps a log beside each name: remove all names but one", .path.display()
+    )]
+    Linked {
+        /// The database.
+        path: PathBuf,
+        /// How many names it has.
+        names: u64,
+    },
     /// The database was written by a later version of this program.
     #[error(
         "{} has schema version {found}, this program knows versions up to {known}: run the newer program, or restore a copy from before the upgrade", .path.display()
@@ -81,6 +91,7 @@ impl StoreError {
             Self::NameTaken { .. } => SERVERERROR,
             Self::Closed => UNAVAILABLE,
             Self::InUse { .. }
+            | Self::Linked { .. }
             | Self::Newer { .. }
             | Self::File { .. }
             | Self::Corrupt { .. }

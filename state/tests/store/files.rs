@@ -13,6 +13,109 @@ async fn one_database_has_one_owner() {
     SqliteStore::open(&place.path()).unwrap();
 }
 
+#[test]
+fn a_store_can_be_opened_again_at_once_while_programs_are_started() {
+    let place = Place::new();
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| {
+            for _ in 0..100 {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        while !starting.is_finished() {
+            drop(SqliteStore::open(&place.path()).unwrap());
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_second_name_of_the_file_is_no_second_database() {
+    let place = Place::new();
+    let store = place.open(1).await;
+    for (name, link) in
+        [("symbolic", std::os::unix::fs::symlink as fn(_, _) -> _), ("hard", std::fs::hard_link)]
+    {
+        let other = place.directory.path().join(name);
+        link(place.path(), other.clone()).unwrap();
+        let error = SqliteStore::open(&other).unwrap_err();
+        assert!(matches!(error, StoreError::InUse { .. }), "{name}: {error}");
+        std::fs::remove_file(&other).unwrap();
+    }
+    // The attempts took nothing away from the store that is open.
+    does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
+    drop(store);
+    let link = place.directory.path().join("symbolic");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    assert_eq!(open(&link, 1).await.counts().await.unwrap().slices, 1);
+}
+
+/// Runs Debian's own program for SQLite, and gives what it prints.
+fn sqlite3(file: &Path, input: &str) -> String {
+    let mut child = Command::new("sqlite3")
+        .args(["-batch", "-bail"])
+        .arg(file)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "sqlite3 refused it");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_dump_by_the_sqlite3_program_loses_nothing() {
+    let place = Place::new();
+    let store = place.open(20).await;
+    // Slivers with and without a pending change and an instance, and tombstones with and without something left.
+    does(&store, "one", allocate(vec![new("a", 1), new("b", 1), new("c", 1)])).await.unwrap();
+    does(&store, "one", provision()).await.unwrap();
+    does(&store, "one", seen("a", Phase::Running)).await.unwrap();
+    does(&store, "one", update("a", 2)).await.unwrap();
+    does(&store, "two", allocate(vec![new("d", 1), new("e", 1)])).await.unwrap();
+    does(&store, "one", delete(Selection::Slivers(vec![urn("sliver", "b")]))).await.unwrap();
+    does(&store, "two", delete(Selection::Slivers(vec![urn("sliver", "e")]))).await.unwrap();
+    let before =
+        (load(&store, "one").await, load(&store, "two").await, store.departed(None, 10).await.unwrap());
+    drop(store);
+    let copy = Place::new();
+    sqlite3(&copy.path(), &sqlite3(&place.path(), ".dump\n"));
+    let store = copy.open(20).await;
+    let after =
+        (load(&store, "one").await, load(&store, "two").await, store.departed(None, 10).await.unwrap());
+    assert_eq!(after, before);
+    assert_eq!(cores(&store).await, (20, 4));
+}
+
+#[tokio::test]
+async fn a_database_made_before_the_dump_was_mended_is_mended_when_it_is_opened() {
+    let place = Place::new();
+    let store = place.open(20).await;
+    does(&store, "one", allocate(vec![new("a", 1), new("b", 1)])).await.unwrap();
+    does(&store, "one", provision()).await.unwrap();
+    does(&store, "one", delete(Selection::Slivers(vec![urn("sliver", "b")]))).await.unwrap();
+    let before = (load(&store, "one").await, store.departed(None, 10).await.unwrap());
+    drop(store);
+    make_older(&place, 3);
+    let store = place.open(20).await;
+    assert_eq!((load(&store, "one").await, store.departed(None, 10).await.unwrap()), before);
+    let schema = rusqlite::Connection::open(place.path()).unwrap();
+    let conditions: Vec<String> = schema
+        .prepare("SELECT sql FROM sqlite_schema WHERE sql LIKE '%json_valid(instance)%'")
+        .unwrap()
+        .query_map([], |row| row.get(0))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(conditions.len(), 2);
+    assert!(
+        conditions.iter().all(|sql| sql.contains("instance IS NULL OR json_valid(instance)")),
+        "{conditions:?}"
+    );
+}
+
 #[tokio::test]
 async fn nobody_else_may_read_the_files() {
     let place = Place::new();
@@ -56,14 +159,23 @@ async fn every_database_is_an_installation_of_its_own() {
     assert_ne!(other.open(1).await.installation(), id);
 }
 
-/// What a database looks like that was made before there were installations.
-fn take_installation_away(place: &Place) {
+/// Makes of a database what an earlier version of the program left, as of this step of the schema.
+fn make_older(place: &Place, version: u32) {
     let old = rusqlite::Connection::open(place.path()).unwrap();
     old.execute_batch(
-        "DROP TABLE installation; DROP TABLE notes; DROP INDEX departed_cleared;
-         DELETE FROM refinery_schema_history WHERE version >= 2",
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET sql = replace(replace(sql, 'pending IS NULL OR ', ''), 'instance IS NULL OR json', 'json');
+         UPDATE sqlite_schema SET sql = replace(sql, 'configuration IS NULL OR json', 'json');
+         PRAGMA writable_schema = RESET;",
     )
     .unwrap();
+    if version < 3 {
+        old.execute_batch("DROP TABLE notes; DROP INDEX departed_cleared").unwrap();
+    }
+    if version < 2 {
+        old.execute_batch("DROP TABLE installation").unwrap();
+    }
+    old.execute("DELETE FROM refinery_schema_history WHERE version > ?1", [version]).unwrap();
 }
 
 #[tokio::test]
@@ -72,11 +184,11 @@ async fn a_database_in_use_from_before_installations_goes_on_owning_what_it_buil
     let store = place.open(1).await;
     does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
     drop(store);
-    take_installation_away(&place);
+    make_older(&place, 1);
     assert_eq!(place.open(1).await.installation(), "");
     let unused = Place::new();
     drop(unused.open(1).await);
-    take_installation_away(&unused);
+    make_older(&unused, 1);
     assert_eq!(unused.open(1).await.installation().len(), 32);
 }
 

@@ -6,6 +6,7 @@
 //! log, never wait for the writer.
 
 mod cache;
+mod lock;
 mod open;
 mod read;
 mod row;
@@ -20,10 +21,10 @@ use crate::slice::Slice;
 use async_trait::async_trait;
 use cache::Cache;
 use chrono::{DateTime, Utc};
+use lock::Lock;
 use read::Readers;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
@@ -38,14 +39,14 @@ const CHECKED: &str = "checked";
 /// Its methods have to be awaited inside a Tokio runtime.
 #[derive(Debug)]
 pub struct SqliteStore {
-    // Dropped in this order: the last connection to close, the writer's, folds the log into the file; only
-    // then may another service have it.
+    // Dropped in this order, after the readers have closed their connections: the last connection to close, the
+    // writer's, folds the log into the file; only then may another service have it.
     readers: Arc<Readers>,
     writer: Writer,
     cache: Arc<Cache>,
     ledger: Arc<RwLock<Arc<Ledger>>>,
     installation: String,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl SqliteStore {
@@ -53,11 +54,12 @@ impl SqliteStore {
     /// brings its schema up to date. Blocks: call it before serving, or off the async threads.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] while another process (or another store of this one) has it open,
-    /// [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::File`] and
+    /// [`StoreError::InUse`] while another process (or another store of this one) has it open, by whatever name,
+    /// [`StoreError::Linked`] if the file has several names, [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::File`] and
     /// [`StoreError::Database`] for the rest.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let lock = open::lock(path)?;
+        let lock = Lock::take(path)?;
+        let path = lock.path();
         let (connection, changes) = open::writer_connection(path)?;
         let readers = Arc::new(Readers::open(path)?);
         let ledger = Ledger::new(read::availability(&connection)?);
@@ -65,6 +67,13 @@ impl SqliteStore {
         let writer = Writer::start(connection, changes)?;
         let (cache, ledger) = (Arc::new(Cache::new()), Arc::new(RwLock::new(Arc::new(ledger))));
         Ok(Self { readers, writer, cache, ledger, installation, _lock: lock })
+    }
+}
+
+impl Drop for SqliteStore {
+    /// Waits for reads under way, whose callers may be long gone.
+    fn drop(&mut self) {
+        self.readers.close();
     }
 }
 
@@ -228,6 +237,41 @@ mod tests {
         let now = DateTime::from_timestamp(1_900_000_000, 0).unwrap();
         assert_eq!(store.check(now).await.unwrap_err().to_string(), full.to_string());
         assert_eq!(store.noted("a00000").await.unwrap().as_deref(), Some(""), "what only reads goes on");
+    }
+
+    #[tokio::test]
+    async fn a_store_is_closed_only_after_the_reads_under_way() {
+        let (store, folder) = store();
+        store.note("a", "b").await.unwrap();
+        let log = folder.path().join("am.sqlite-wal");
+        assert!(log.exists());
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let readers = Arc::clone(&store.readers);
+        // A caller that goes away before its answer is there.
+        let read = tokio::spawn(async move {
+            readers
+                .run(move |_| {
+                    let _ = begun.send(());
+                    let _ = ended.recv();
+                    Ok(())
+                })
+                .await
+        });
+        tokio::task::yield_now().await;
+        has_begun.recv().unwrap();
+        read.abort();
+        let closing = std::thread::spawn(move || drop(store));
+        // A store that did not wait would be gone by then.
+        for _ in 0..100 {
+            if !closing.is_finished() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        }
+        end.send(()).unwrap();
+        closing.join().unwrap();
+        assert!(!log.exists(), "the last connection folds the log into the file");
+        SqliteStore::open(&folder.path().join("am.sqlite")).unwrap();
     }
 
     #[tokio::test]

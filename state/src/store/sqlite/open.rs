@@ -1,10 +1,8 @@
-//! Opening the file: one owner, private, of a known schema.
+//! Opening the file: its connections, and its schema.
 
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
-use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The schema's steps, compiled in.
@@ -12,29 +10,11 @@ mod migrations {
     refinery::embed_migrations!("migrations");
 }
 
-/// Only the owner may read what experimenters have.
-const PRIVATE: u32 = 0o600;
-
 /// How long a statement waits for a lock. Nobody but a person with a database tool should ever hold one.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Takes the lock that keeps a second service off the database. It is a file of its own beside the database:
-/// closing any handle on the database file itself would drop the locks that SQLite holds on it.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".lock");
-    let beside = PathBuf::from(beside);
-    let file = private_file(&beside)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(StoreError::File { path: beside, reason: error.to_string() }),
-    }
-}
-
 /// The connection that writes, with the schema up to date, and the number of saves so far.
 pub(super) fn writer_connection(path: &Path) -> Result<(Connection, u64), StoreError> {
-    drop(private_file(path)?);
     let mut connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -93,20 +73,4 @@ fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
     }
     Ok(connection
         .query_row("SELECT COALESCE(MAX(version), 0) FROM refinery_schema_history", [], |row| row.get(0))?)
-}
-
-/// Opens a file, making it if need be, and keeps everybody else out of it.
-fn private_file(path: &Path) -> Result<File, StoreError> {
-    let failed =
-        |error: std::io::Error| StoreError::File { path: path.to_owned(), reason: error.to_string() };
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(PRIVATE)
-        .open(path)
-        .map_err(failed)?;
-    file.set_permissions(Permissions::from_mode(PRIVATE)).map_err(failed)?;
-    Ok(file)
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
 use urn::Urn;
 
@@ -21,13 +21,24 @@ const AT_ONCE: usize = 4;
 pub(super) struct Readers {
     path: PathBuf,
     turns: Semaphore,
-    idle: Mutex<Vec<Connection>>,
+    pool: Mutex<Pool>,
+    /// A connection was given back.
+    returned: Condvar,
+}
+
+#[derive(Debug)]
+struct Pool {
+    idle: Vec<Connection>,
+    /// How many connections are lent.
+    lent: usize,
+    closed: bool,
 }
 
 impl Readers {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let idle = (0..AT_ONCE).map(|_| reader_connection(path)).collect::<Result<_, _>>()?;
-        Ok(Self { path: path.to_owned(), turns: Semaphore::new(AT_ONCE), idle: Mutex::new(idle) })
+        let pool = Mutex::new(Pool { idle, lent: 0, closed: false });
+        Ok(Self { path: path.to_owned(), turns: Semaphore::new(AT_ONCE), pool, returned: Condvar::new() })
     }
 
     /// Runs `work` on one snapshot of the database.
@@ -39,26 +50,69 @@ impl Readers {
         let readers = Arc::clone(self);
         let _turn = self.turns.acquire().await.map_err(|_| StoreError::Closed)?;
         tokio::task::spawn_blocking(move || {
-            let connection = match readers.take() {
-                Some(connection) => connection,
-                None => reader_connection(&readers.path)?,
-            };
-            let snapshot = connection.unchecked_transaction()?;
-            let outcome = work(&snapshot);
-            drop(snapshot);
-            readers.give_back(connection);
-            outcome
+            let lease = readers.lend()?;
+            let snapshot = lease.connection()?.unchecked_transaction()?;
+            work(&snapshot)
         })
         .await
         .map_err(|_| StoreError::Database("a read was broken off".to_owned()))?
     }
 
-    fn take(&self) -> Option<Connection> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// Closes all connections, after waiting for the reads under way. Later reads end with [`StoreError::Closed`].
+    pub(super) fn close(&self) {
+        let mut pool = self.pool();
+        pool.closed = true;
+        pool.idle.clear();
+        while pool.lent > 0 {
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    fn lend(&self) -> Result<Lease<'_>, StoreError> {
+        let idle = {
+            let mut pool = self.pool();
+            if pool.closed {
+                return Err(StoreError::Closed);
+            }
+            pool.lent += 1;
+            pool.idle.pop()
+        };
+        let mut lease = Lease { readers: self, connection: idle };
+        if lease.connection.is_none() {
+            lease.connection = Some(reader_connection(&self.path)?);
+        }
+        Ok(lease)
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection that is lent to one read, and comes back when it ends, however that may be.
+struct Lease<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Lease<'_> {
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or(StoreError::Closed)
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.pool();
+        pool.lent -= 1;
+        // Nobody knows in what state a panic left the connection.
+        let connection = self.connection.take().filter(|_| !std::thread::panicking());
+        if let Some(connection) = connection
+            && !pool.closed
+        {
+            pool.idle.push(connection);
+        }
+        self.readers.returned.notify_all();
     }
 }
 
