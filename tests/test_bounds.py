@@ -6,7 +6,7 @@ import ssl
 import urllib.parse
 
 from harness import rspec
-from harness.client import KEY, RSPEC_VERSION, credential, users
+from harness.client import KEY, RSPEC_VERSION, credential, ed25519_key, rsa_key, users
 from harness.codes import BADARGS, BADVERSION, SUCCESS, TOOBIG
 
 
@@ -26,9 +26,9 @@ def test_users_and_keys_are_bounded(server, slice):
     before = slice.state()
     many = [(server.home.user_urn(f"u{n}"), [KEY]) for n in range(501)]
     slice.provision(geni_users=users(*many)).refused(BADARGS, "geni_users", "501", "500")
-    long = ["ssh-rsa " + "A" * 4000] * 90
+    long = [rsa_key(2900)] * 90
     slice.provision(geni_users=users((server.home.user_urn("alice"), long))).refused(BADARGS, "geni_users", "bytes")
-    halves = [f"ssh-ed25519 AAAAAAAAAAAAAAAA{n:04}" for n in range(160)]
+    halves = [ed25519_key(n) for n in range(160)]
     alice = server.home.user_urn("alice")
     slice.provision(geni_users=users((alice, halves[:80]), (alice, halves[80:]))).refused(BADARGS, "160 keys")
     assert slice.state() == before

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness import poll, rspec
-from harness.client import KEY, credential, options, users
+from harness.client import KEY, credential, ed25519_key, options, users
 from harness.codes import SEARCHFAILED
 from harness.rspec import Manifest, canonical
 
@@ -231,13 +231,25 @@ def test_other_keys_reach_a_running_machine(slice):
     # AM API v3, geni_update_users: replaces the keys of those named, leaves the others alone.
     slice.provisioned(rspec.nodes("a"))
     home = slice.server.home
-    bob = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAnotherKeyOfBobThatOpensNothingAtAllEither bob@test"
+    bob = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIG2N9j80sbaY1nmljEToRcN55XktyW4TR4LTP2exYzp bob@test"
     slice.action("geni_update_users", geni_users=users((home.user_urn("bob"), [bob]))).ok()
     slice.wait("geni_ready")
     (machine,) = slice.instances().values()
     assert bob in machine.user_data and KEY in machine.user_data
     found = {it.get("username") for it in slice.manifest().logins("a")}
     assert found == {"alice", "bob"}
+
+
+def test_keys_as_editors_and_web_pages_leave_them_are_taken(slice):
+    # Byte order mark, tabs, line ends of another system; the machine gets plain lines.
+    slice.allocate(rspec.nodes("a")).ok()
+    kind, data, comment = KEY.split(" ")
+    file = f"\ufeff# my keys\r\n{kind}\t{data}\t{comment}\r\n\r\n{ed25519_key(1)} two words\r\n"
+    slice.provision(geni_users=users((slice.server.home.user_urn("alice"), [file]))).ok()
+    slice.wait("geni_notready")
+    (machine,) = slice.instances().values()
+    assert KEY in machine.user_data and f"{ed25519_key(1)} two words" in machine.user_data
+    assert "\\t" not in machine.user_data and "\ufeff" not in machine.user_data
 
 
 def test_a_second_allocate_adds_to_the_slice(slice):

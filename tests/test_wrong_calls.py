@@ -350,6 +350,8 @@ provisioning("a user without keys", lambda w: [{"urn": w.home.user_urn("alice")}
 provisioning("keys that are a word", lambda w: [{"urn": w.home.user_urn("alice"), "keys": KEY}], "keys must be a list of strings")
 provisioning("a key that is none", lambda w: users((w.home.user_urn("alice"), ["open sesame"])), "not an SSH public key")
 provisioning("a private key", lambda w: users((w.home.user_urn("alice"), [(w.home.user("alice") / "key.pem").read_text()])), "not an SSH public key")
+provisioning("a key that was cut off", lambda w: users((w.home.user_urn("alice"), [KEY, KEY[:40]])), "keys\\[1\\] is not an SSH public key", "ends in the middle")
+provisioning("a key of another type than it says", lambda w: users((w.home.user_urn("alice"), [KEY.replace("ed25519", "rsa", 1)])), "ssh-rsa in front", "type ssh-ed25519")
 provisioning("a key that brings a command", lambda w: users((w.home.user_urn("alice"), [f'command="rm -rf /" {KEY}'])), "not an SSH public key")
 provisioning("a user that is a slice", lambda w: users((w.slice.urn, [KEY])), "user URN is needed")
 provisioning("a user that is no URN", users(("alice", [KEY])), "not a GENI URN")

@@ -1,5 +1,6 @@
 """A caller: Python's own xmlrpc.client over TLS with a client certificate."""
 
+import base64
 import ssl
 import threading
 import xmlrpc.client
@@ -101,7 +102,23 @@ def options(**more) -> dict:
     return {"geni_rspec_version": RSPEC_VERSION, **more}
 
 
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyOfTheEndToEndTestsThatOpensNoLockAnywhere alice@test"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFmDDrw6QYQRBWa/GikNCEc9/cvUks5JixTNGl4vouRB alice@test"
+
+
+def _public_key(kind: str, *fields: bytes) -> str:
+    """A line of a public key file: each field behind its length (RFC 4253, section 6.6)."""
+    blob = b"".join(len(field).to_bytes(4, "big") + field for field in (kind.encode(), *fields))
+    return f"{kind} {base64.b64encode(blob).decode()}"
+
+
+def ed25519_key(number: int) -> str:
+    """A whole Ed25519 key, another one for each number."""
+    return _public_key("ssh-ed25519", number.to_bytes(32, "big"))
+
+
+def rsa_key(length: int) -> str:
+    """A whole RSA key with a modulus of so many bytes."""
+    return _public_key("ssh-rsa", b"\x01\x00\x01", b"\x00" + b"\x80" * length)
 
 
 def users(*pairs) -> list[dict]:

@@ -31,6 +31,7 @@ pub mod waiting;
 mod admission;
 mod ends;
 mod locks;
+mod ssh_key;
 mod volumes;
 
 pub use admission::Admitted;

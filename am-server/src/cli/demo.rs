@@ -99,7 +99,8 @@ async fn experiment(folder: &Folder, address: SocketAddr) -> Result<(), Failure>
         client.must("Allocate", vec![string(&slice), credentials(), string(&request), no_options()]).await?;
     say(&format!("Allocate        {}", summary(&allocated)));
 
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDemoKeyOfTheDemonstrationNotForLogins alice@example.net";
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICqXUWw1S2iEjNvY9UoiagpVsh7ROOIHrWxcu5wAqlrq alice@example.net";
     let user = structure([
         ("urn", string(&slice.replace("+slice+", "+user+").replace(&name, "alice"))),
         ("keys", Value::Array(vec![string(key)])),
