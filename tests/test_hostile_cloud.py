@@ -12,7 +12,7 @@ import pytest
 from harness import Server, poll, rspec
 from harness.client import options
 from harness.cloud import DeltacloudServer
-from harness.codes import BADARGS, SEARCHFAILED
+from harness.codes import BUSY, SEARCHFAILED
 from harness.rspec import NS
 
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -102,7 +102,7 @@ def test_a_cloud_that_is_away_at_the_first_start_is_lent_once_it_is_there(start,
     aggregate = start()
     slice = aggregate.slice()
     assert advertised(slice) == set()
-    slice.allocate(rspec.nodes("a")).refused(BADARGS, "default-vm", "driver dc has not said yet what it has")
+    slice.allocate(rspec.nodes("a")).refused(BUSY, "default-vm", "driver dc has not said yet what it has", "is not answering since", "known so far: none")
     bound = rspec.request(rspec.node("a", component_id="dc-us"))
     slice.allocate(bound).refused(SEARCHFAILED, "dc-us", "driver dc has not said yet what it has")
     cloud.returns()

@@ -35,16 +35,36 @@ pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, R
         };
         // The place is told in the position, not twice.
         let text = error.to_string();
-        let text = text.strip_suffix(&format!(" at {place}")).unwrap_or(&text);
+        let text = shorten(text.strip_suffix(&format!(" at {place}")).unwrap_or(&text));
         RspecError::new(
             kind,
             Position { line: place.row, column: place.col },
             match kind {
-                RspecErrorKind::Malformed => format!("not well-formed: {}", shorten(text)),
-                _ => shorten(text),
+                RspecErrorKind::Malformed => {
+                    format!("not well-formed: {}", wrong_character(xml, &error).unwrap_or(text))
+                }
+                _ => text,
             },
         )
     })
+}
+
+/// The parser's complaint about one character; by itself it names the character's first byte only.
+fn wrong_character(xml: &str, error: &roxmltree::Error) -> Option<String> {
+    let (expected, place) = match error {
+        roxmltree::Error::InvalidChar(expected, _, place) => (format!("'{}'", char::from(*expected)), place),
+        roxmltree::Error::InvalidChar2(expected, _, place) => ((*expected).to_owned(), place),
+        _ => return None,
+    };
+    let line = xml.split('\n').nth(usize::try_from(place.row).ok()?.checked_sub(1)?)?;
+    let found = line.chars().nth(usize::try_from(place.col).ok()?.checked_sub(1)?).unwrap_or('\n');
+    let hint = match found {
+        '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}' | '\u{ff02}' | '\u{ff07}' => {
+            "; values stand between straight quotes, \" or '"
+        }
+        _ => "",
+    };
+    Some(format!("expected {expected}, not {found:?} (U+{:04X}){hint}", u32::from(found)))
 }
 
 /// Appends `text` as element content.
@@ -99,4 +119,33 @@ pub(crate) fn is_blank(text: &str) -> bool {
 
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_character_is_named_whole() {
+        for (xml, place, words) in [
+            (
+                "<rspec>\n  <node client_id=“a”/></rspec>",
+                (2, 19),
+                "expected a quote, not '“' (U+201C); values stand between straight quotes, \" or '",
+            ),
+            (
+                "<rspec é=‘a’/>",
+                (1, 10),
+                "expected a quote, not '‘' (U+2018); values stand between straight quotes, \" or '",
+            ),
+            ("<rspec a−\"b\"/>", (1, 9), "expected '=', not '−' (U+2212)"),
+            ("<rspec a='1'\u{a0}b='2'/>", (1, 13), "not"),
+            ("<rspec a=\n/>", (2, 1), "expected a quote, not '/' (U+002F)"),
+        ] {
+            let error = parse(xml, &Limits::default()).unwrap_err();
+            assert_eq!(error.kind, RspecErrorKind::Malformed, "{xml:?}: {error}");
+            assert!(error.message.contains(words), "{words:?} is not in {error}");
+            assert_eq!((error.line(), error.column()), place, "{xml:?}: {error}");
+        }
+    }
 }

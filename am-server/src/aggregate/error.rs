@@ -1,6 +1,7 @@
 //! Why a call fails: a `geni_code` from the API's table, and a sentence for the person who called.
 
 use std::fmt;
+use uuid::Uuid;
 
 /// The error codes of the AM API that this aggregate uses (`geni-error-codes.xml`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,15 @@ impl CallError {
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the request's id where an operator is needed to find out more (codes 3, 5 and 9): the log has the same id.
+    #[must_use]
+    pub fn of_request(mut self, request: Uuid) -> Self {
+        if matches!(self.code, GeniCode::Forbidden | GeniCode::ServerError | GeniCode::DatabaseError) {
+            self.message = format!("{} (request {request})", self.message);
+        }
         self
     }
 

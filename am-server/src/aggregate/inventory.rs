@@ -33,6 +33,8 @@ pub struct Offer {
     pub images: Vec<Image>,
     /// Whether its instances can be given volumes.
     pub volumes: bool,
+    /// Whether its driver ever said what it has.
+    pub heard: bool,
 }
 
 /// An advertised node: one realm of one cloud.
@@ -90,8 +92,11 @@ impl Inventory {
                 let resource = format!("node/{}/{}", cloud.name, realm.id);
                 components.push(Component { urn, name, offer: offers.len(), realm, resource });
             }
+            // What an earlier version noted does not say that it was heard.
+            let heard = stock.heard || !stock.profiles.is_empty();
             offers.push(Offer {
                 cloud,
+                heard,
                 profiles: stock.profiles,
                 images: stock.images,
                 volumes: stock.volumes,
@@ -122,6 +127,7 @@ impl Inventory {
             profiles: offer.profiles.clone(),
             images: offer.images.clone(),
             volumes: offer.volumes,
+            heard: offer.heard,
         }
     }
 
@@ -204,11 +210,18 @@ impl Inventory {
         format!("urn:publicid:IDN+{}+image+{}", self.authority, to_urn_text(&image.id))
     }
 
-    /// The names of all sliver types, for messages and the operational states.
+    /// The names of all sliver types that can be had, for messages and the operational states: an alias is one where
+    /// a driver has the profile it stands for.
     #[must_use]
     pub fn sliver_type_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.aliases.keys().cloned().collect();
-        for profile in self.offers.iter().flat_map(|offer| &offer.profiles) {
+        let profiles = || self.offers.iter().flat_map(|offer| &offer.profiles);
+        let mut names: Vec<String> = self
+            .aliases
+            .iter()
+            .filter(|(_, id)| profiles().any(|profile| profile.id == **id))
+            .map(|(alias, _)| alias.clone())
+            .collect();
+        for profile in profiles() {
             if !names.contains(&profile.id) {
                 names.push(profile.id.clone());
             }

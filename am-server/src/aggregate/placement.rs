@@ -12,7 +12,6 @@ use super::inventory::{
     Component, FoundType, Inventory, Offer, interface_urn, vlan_resource, volumes_resource,
 };
 use super::volumes;
-use crate::cloud::breaker::State;
 use rspec::{Interface, Link, Node};
 use sha2::{Digest, Sha256};
 use state::{Claim, Configuration, Ledger};
@@ -188,7 +187,7 @@ impl<'a> Placement<'a> {
                 "node {:?} ({}): this aggregate has no component {id:?}; ListResources shows those it has{}",
                 node.client_id,
                 node.position,
-                self.unheard()
+                self.unheard().map(|unheard| format!("; {unheard}")).unwrap_or_default()
             ))
         })?;
         if node.exclusive == Some(true) && !component.realm.exclusive {
@@ -360,25 +359,45 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// What is to be added to a message that something is not there: drivers that may have it for all that is known.
-    fn unheard(&self) -> String {
-        let unheard = self
-            .inventory
-            .offers
-            .iter()
-            .filter(|offer| offer.profiles.is_empty() && offer.cloud.breaker.state() != State::Closed);
-        unheard.map(|offer| format!("; driver {} has not said yet what it has", offer.cloud.name)).collect()
+    /// The drivers that never said what they have, with the reason where it is known. Any of them may have what no
+    /// other driver has.
+    fn unheard(&self) -> Option<String> {
+        let unheard = self.inventory.offers.iter().filter(|offer| !offer.heard);
+        let said: Vec<String> = unheard
+            .map(|offer| {
+                let why =
+                    offer.cloud.breaker.outage().map(|outage| format!(": it {outage}")).unwrap_or_default();
+                format!("driver {} has not said yet what it has{why}", offer.cloud.name)
+            })
+            .collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    /// The refusal of a name that no driver knows, or of one that a driver not heard from may know (14).
+    fn unknown(&self, node: &Node, what: &str, there_are: &[String]) -> CallError {
+        let place = format!("node {:?} ({})", node.client_id, node.position);
+        match self.unheard() {
+            Some(unheard) => CallError::new(
+                GeniCode::Busy,
+                format!(
+                    "{place}: {what} is not known here yet, try again later: {unheard}; known so far: {}",
+                    listed(there_are)
+                ),
+            ),
+            None => CallError::bad_arguments(format!(
+                "{place}: {what} is not known here; there are {}",
+                listed(there_are)
+            )),
+        }
     }
 
     fn unknown_sliver_type(&self, node: &Node) -> CallError {
-        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str()).unwrap_or_default();
-        CallError::bad_arguments(format!(
-            "node {:?} ({}): sliver type {asked:?} is not known here; there are {}{}",
-            node.client_id,
-            node.position,
-            listed(&self.inventory.sliver_type_names()),
-            self.unheard()
-        ))
+        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
+        let what = match asked {
+            Some(asked) => format!("sliver type {asked:?}"),
+            None => "a sliver type for nodes that name none".to_owned(),
+        };
+        self.unknown(node, &what, &self.inventory.sliver_type_names())
     }
 
     fn image<'i>(
@@ -396,13 +415,10 @@ impl<'a> Placement<'a> {
             return Ok(image);
         }
         self.inventory.image(offer, found.profile, asked).ok_or_else(|| match asked {
-            Some(name) => CallError::bad_arguments(format!(
-                "node {:?} ({}): disk image {name:?} is not known for sliver type {:?}; there are {}",
-                node.client_id,
-                node.position,
-                found.name,
-                listed(&self.inventory.image_names())
-            )),
+            Some(name) => {
+                let what = format!("disk image {name:?} for sliver type {:?}", found.name);
+                self.unknown(node, &what, &self.inventory.image_names())
+            }
             None => refused(node, format!("there is no disk image for sliver type {:?}", found.name)),
         })
     }
@@ -515,6 +531,9 @@ fn refused(node: &Node, why: String) -> CallError {
 
 /// Names for a message.
 pub(super) fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
     let mut text = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         text.push_str(&format!(" and {} more", names.len() - LISTED));

@@ -30,6 +30,9 @@ pub struct Stock {
     /// Whether its instances can be given volumes.
     #[serde(default)]
     pub volumes: bool,
+    /// Whether the driver ever said so. One that did not may have anything.
+    #[serde(default)]
+    pub heard: bool,
 }
 
 impl Stock {
@@ -49,7 +52,7 @@ impl Stock {
                 cloud.request(index(Collection::Images), |it| async move { it.images().await }).await?;
             // A driver that has answered knows what it can do.
             let volumes = cloud.driver.capabilities().gives_volumes();
-            Ok(Self { realms, profiles, images, volumes })
+            Ok(Self { realms, profiles, images, volumes, heard: true })
         };
         let read = read.await;
         pass.report(Verb::Index, read.as_ref().err());

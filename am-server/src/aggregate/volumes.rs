@@ -207,6 +207,7 @@ pub(super) mod tests {
                 profiles: driver.hardware_profiles().await.unwrap(),
                 images: driver.images().await.unwrap(),
                 volumes: true,
+                heard: true,
             };
             let cloud = Cloud::new(name, driver, crate::time::system_clock(), Arc::clone(&metrics));
             clouds.push((cloud, stock));

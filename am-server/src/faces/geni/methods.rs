@@ -92,7 +92,7 @@ pub async fn answer(
         }
         Err(error) => {
             info!(geni_code = error.geni_code(), am_code = error.am_code(), took_us = took, reason = %error, "refused");
-            Arc::new(Document::new(reply::failure(&error)))
+            Arc::new(Document::new(reply::failure(&error.of_request(caller.request))))
         }
     })
 }
