@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use crate::capability::{Capabilities, Collection, Operation, Verb};
+use crate::capability::Capabilities;
 use crate::error::DriverError;
 use crate::model::{
     Address, Blob, BlobStream, Bucket, CommandOutput, CreateBucket, CreateFirewall, CreateImage,
@@ -13,6 +13,7 @@ use crate::model::{
     Metric, Network, NetworkInterface, NewRule, ProfileChoice, PutBlob, Realm, RunCommand, Snapshot, Subnet,
     Volume,
 };
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::StateMachine;
 
 /// What every operation gives.

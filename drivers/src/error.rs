@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::capability::{Collection, Operation, Verb};
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::InstanceState;
 
 /// Why an operation did not give its answer.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::capability::{Collection, Operation, Verb};
+use crate::operation::{Collection, Operation, Verb};
 
 named! {
     /// An optional parameter that a cloud may or may not know, by its Deltacloud name.

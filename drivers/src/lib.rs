@@ -50,12 +50,14 @@ mod error;
 mod feature;
 pub mod mock;
 mod model;
+mod operation;
 mod states;
 
-pub use capability::{Capabilities, ChangeCosts, Collection, Disruption, Operation, UnknownOperation, Verb};
+pub use capability::{Capabilities, ChangeCosts, Disruption};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use driver::{Answer, ComputeDriver};
 pub use error::DriverError;
 pub use feature::Feature;
 pub use model::*;
+pub use operation::{Collection, Operation, UnknownOperation, Verb};
 pub use states::{InstanceAction, InstanceState, StateMachine, Step, Transition};

@@ -21,6 +21,7 @@
 //! Sources of the rules: the AM API v3 (sliver allocation and operational states) and change set C of the AM
 //! API v4 draft (`Update`, `Cancel`, `geni_updating`).
 
+mod goal;
 mod ledger;
 mod machine;
 mod operational;
@@ -30,21 +31,24 @@ mod slice;
 mod sliver;
 mod store;
 mod time;
+mod vocabulary;
 
+pub use goal::Goal;
 pub use ledger::{Availability, Ledger, holdings, sliver_holdings};
 pub use machine::{
-    Action, Allocate, Call, Cancel, Cause, Delete, Departure, Event, NewSliver, Observe, Operate, Outcome,
-    Proposal, Provision, Provisioning, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update,
-    apply, describe, status,
+    Allocate, Cancel, Cause, Delete, Departure, Event, Observe, Operate, Outcome, Proposal, Provision,
+    Provisioning, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update, apply, describe, status,
 };
-pub use operational::{Goal, Instance, Operational, Phase, Power, Revision};
+pub use operational::{Instance, Operational, Phase, Power, Revision};
 pub use policy::{AllocateMode, Policy};
 pub use refusal::{Limit, Refusal};
 pub use slice::{Frame, Slice, Stop};
 pub use sliver::{
-    Allocation, AllocationStatus, Claim, Configuration, NextAllocation, Pending, ResourceKind, Sliver, View,
+    Allocation, AllocationStatus, Claim, Configuration, NewSliver, NextAllocation, Pending, ResourceKind,
+    Sliver, View,
 };
 pub use store::{
     Counts, DepartedSliver, RosterEntry, SqliteStore, Store, StoreError, UnsettledSliver, Whereabouts,
     Written,
 };
+pub use vocabulary::{Action, Call};

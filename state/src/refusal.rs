@@ -1,8 +1,8 @@
 //! Why a call was refused, in terms the caller can act on.
 
-use crate::machine::{Action, Call};
 use crate::operational::Operational;
 use crate::sliver::{AllocationStatus, ResourceKind};
+use crate::vocabulary::{Action, Call};
 use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 use urn::Urn;

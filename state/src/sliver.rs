@@ -174,6 +174,17 @@ pub enum View {
     Cancelled,
 }
 
+/// A sliver to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSliver {
+    /// Its name, minted by the caller and never used before.
+    pub urn: Urn,
+    /// Node or link.
+    pub resource: ResourceKind,
+    /// What it is to be.
+    pub configuration: Configuration,
+}
+
 /// One node or link that this aggregate gave to a slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sliver {

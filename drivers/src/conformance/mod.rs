@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{CreateInstance, Instance};
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::{InstanceAction, InstanceState, Step};
 
 /// How often an instance is looked at on its way to a state before it counts as stuck.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{Breach, Run, must, must_be_missing};
-use crate::capability::{Collection, Disruption, Verb};
+use crate::capability::Disruption;
 use crate::error::DriverError;
 use crate::model::{
     CreateBucket, CreateFirewall, CreateKey, CreateLoadBalancer, CreateNetwork, CreateNetworkInterface,
     CreateSubnet, CreateVolume, Listener, NewRule, PutBlob, RuleSource, collect_blob, stream_of,
 };
+use crate::operation::{Collection, Verb};
 use crate::states::InstanceState;
 
 impl Run<'_> {

@@ -12,10 +12,10 @@ use super::DeltacloudDriver;
 use super::calls::entity;
 use super::decode;
 use super::http::unanswered;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{Blob, BlobStream, PutBlob};
+use crate::operation::{Collection, Operation, Verb};
 
 /// With the entries of a blob's metadata as headers.
 fn with_metadata<'m>(

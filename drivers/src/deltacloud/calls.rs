@@ -5,10 +5,10 @@ use reqwest::{Method, Url};
 use super::DeltacloudDriver;
 use super::http::{Told, unreadable};
 use super::wire::Node;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::Instance;
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::InstanceAction;
 
 /// Reads one entity.

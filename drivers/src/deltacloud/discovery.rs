@@ -9,9 +9,10 @@ use super::config::ConnectError;
 use super::decode;
 use super::http::Server;
 use super::wire::Node;
-use crate::capability::{Capabilities, Collection, Operation, Verb};
+use crate::capability::Capabilities;
 use crate::error::DriverError;
 use crate::feature::Feature;
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::{InstanceAction, StateMachine};
 
 /// What was discovered.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::calls::{MadeBy, entity, form};
 use super::{DeltacloudDriver, decode};
-use crate::capability::{Capabilities, Collection, Verb};
+use crate::capability::Capabilities;
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
@@ -16,6 +16,7 @@ use crate::model::{
     CreateSubnet, CreateVolume, Firewall, FirewallRule, HardwareProfile, Image, Instance, Key, LoadBalancer,
     Metric, Network, NetworkInterface, NewRule, PutBlob, Realm, RunCommand, Snapshot, Subnet, Volume,
 };
+use crate::operation::{Collection, Verb};
 use crate::states::{InstanceAction, StateMachine};
 
 #[async_trait]

@@ -3,10 +3,10 @@
 use super::DeltacloudDriver;
 use super::calls::{MadeBy, entity, form};
 use super::decode;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{CommandOutput, CreateLoadBalancer, LoadBalancer, RunCommand, Secret};
+use crate::operation::{Collection, Operation, Verb};
 
 impl DeltacloudDriver {
     /// Runs a command by the link that the instance shows for it. The API tells in no other way whether it can be

@@ -7,10 +7,10 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::config::{ConnectError, DeltacloudConfig};
 use super::wire::Node;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::Secret;
+use crate::operation::{Collection, Operation, Verb};
 
 /// The most bytes of an answer that are read: a listing of some hundred thousand instances.
 const LARGEST: usize = 512 << 20;

@@ -4,10 +4,10 @@ use base64::Engine;
 
 use super::calls::{MadeBy, entity, form};
 use super::{DeltacloudDriver, decode, token};
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{CreateImage, CreateInstance, Image, Instance};
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::InstanceAction;
 
 impl DeltacloudDriver {

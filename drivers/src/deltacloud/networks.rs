@@ -4,13 +4,13 @@ use super::DeltacloudDriver;
 use super::calls::{MadeBy, entity, form};
 use super::decode;
 use super::http::unreadable;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
     CreateFirewall, CreateNetwork, CreateNetworkInterface, CreateSubnet, Firewall, FirewallRule, Network,
     NetworkInterface, NewRule, RuleSource, Subnet,
 };
+use crate::operation::{Collection, Operation, Verb};
 
 impl DeltacloudDriver {
     /// Makes a firewall.

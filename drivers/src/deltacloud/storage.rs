@@ -3,9 +3,9 @@
 use super::DeltacloudDriver;
 use super::calls::{MadeBy, entity, form};
 use super::decode;
-use crate::capability::{Collection, Operation, Verb};
 use crate::driver::{Answer, ComputeDriver};
 use crate::model::{Address, CreateSnapshot, CreateVolume, Snapshot, Volume};
+use crate::operation::{Collection, Operation, Verb};
 
 impl DeltacloudDriver {
     /// Gives an address to an instance.

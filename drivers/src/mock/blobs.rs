@@ -17,10 +17,10 @@ use tokio::sync::mpsc;
 use super::config::FirstBlob;
 use super::session::Session;
 use super::store::{Store, Stored};
-use crate::capability::Collection;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{Blob, BlobStream, Bucket, CreateBucket, PutBlob};
+use crate::operation::Collection;
 
 /// Bytes of one stored piece: large enough to be few, small enough to hold some at a time.
 pub(super) const PIECE: usize = 256 * 1024;

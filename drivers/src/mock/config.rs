@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::block::Block;
 use super::faults::FaultConfig;
-use crate::capability::{ChangeCosts, Operation};
+use crate::capability::ChangeCosts;
 use crate::model::{
     Address, Bucket, HardwareProfile, Image, Key, Location, Network, NetworkInterface, ProfileChoice,
     PropertyValue, RealmState, Snapshot, Subnet, Volume,
 };
+use crate::operation::Operation;
 
 /// Everything about a mock cloud. Every field has a default; see [`MockConfig::default`].
 #[derive(Debug, Clone, Serialize, Deserialize)]

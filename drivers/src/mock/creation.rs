@@ -6,13 +6,13 @@ use super::config::{AddressScheme, AfterCreate};
 use super::instances::{Record, Stood, unknown};
 use super::session::Session;
 use super::store::Stored;
-use crate::capability::Collection;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{
     AddressKind, CreateInstance, Firewall, HardwareProfile, Image, Instance, InstanceAddress, Key,
     ProfileChoice, Realm, RealmState,
 };
+use crate::operation::Collection;
 use crate::states::InstanceState;
 
 /// The longest name, in bytes.

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::MockDriver;
 use super::blobs::{Cutter, Upload, read_content};
 use super::session::Session;
-use crate::capability::{Capabilities, Collection, Operation, Verb};
+use crate::capability::Capabilities;
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
 use crate::model::{
@@ -18,6 +18,7 @@ use crate::model::{
     Metric, Network, NetworkInterface, NewRule, ProfileChoice, PutBlob, Realm, RunCommand, Snapshot, Subnet,
     Volume,
 };
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::StateMachine;
 
 impl MockDriver {

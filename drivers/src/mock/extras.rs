@@ -5,10 +5,10 @@ use sha2::{Digest, Sha256};
 use super::config::AddressScheme;
 use super::instances::unknown;
 use super::session::Session;
-use crate::capability::{Collection, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{CommandOutput, CreateLoadBalancer, LoadBalancer, Measure, Metric, RunCommand, Sample};
+use crate::operation::{Collection, Verb};
 use crate::states::InstanceState;
 
 /// What a load balancer can listen for.

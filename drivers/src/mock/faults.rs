@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::capability::Operation;
+use crate::operation::Operation;
 
 /// One way to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,7 +153,7 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capability::{Collection, Verb};
+    use crate::operation::{Collection, Verb};
 
     const CREATE: Operation = Operation::new(Collection::Instances, Verb::Create);
     const LIST: Operation = Operation::new(Collection::Instances, Verb::Index);

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::session::Session;
 use super::store::Stored;
-use crate::capability::{Collection, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{
     Address, AddressKind, CreateInstance, Instance, InstanceAddress, NetworkInterface, ProfileChoice, Volume,
 };
+use crate::operation::{Collection, Verb};
 use crate::states::InstanceState;
 
 /// What is stored of an instance beside the columns that are searched by.

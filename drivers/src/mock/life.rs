@@ -5,10 +5,11 @@ use chrono::TimeDelta;
 use super::instances::{Stood, unknown};
 use super::session::Session;
 use super::store::Stored;
-use crate::capability::{Disruption, Verb};
+use crate::capability::Disruption;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{Instance, ProfileChoice};
+use crate::operation::Verb;
 use crate::states::{InstanceAction, InstanceState};
 
 impl Session<'_> {

@@ -42,11 +42,11 @@ pub use self::store::OpenError;
 use self::session::Session;
 use self::store::{Store, Stored, log_call};
 use self::world::World;
-use crate::capability::Operation;
 use crate::clock::{Clock, SystemClock};
 use crate::cloud_init::{self, LoginUser};
 use crate::driver::Answer;
 use crate::error::DriverError;
+use crate::operation::Operation;
 
 /// A mock cloud. Clones are the same cloud; it closes with the last of them.
 #[derive(Debug, Clone)]

@@ -7,12 +7,12 @@ use super::block::Block;
 use super::instances::unknown;
 use super::session::Session;
 use super::store::NewResource;
-use crate::capability::{Collection, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{
     CreateNetwork, CreateNetworkInterface, CreateSubnet, Network, NetworkInterface, NetworkState, Subnet,
 };
+use crate::operation::{Collection, Verb};
 
 /// Networks for which no block is asked get one of these by turns; they may overlap, being apart.
 const DEFAULT_BLOCKS: u32 = 256;

@@ -10,11 +10,12 @@ use super::config::{
     RealmTemplate,
 };
 use super::faults::FaultConfig;
-use crate::capability::{ChangeCosts, Collection, Disruption, Operation};
+use crate::capability::{ChangeCosts, Disruption};
 use crate::model::{
     Address, Bucket, HardwareProfile, Key, KeyKind, Location, Network, NetworkInterface, NetworkState,
     ProfileChoice, Property, PropertyValue, RealmState, Secret, Snapshot, Subnet, Volume, VolumeState,
 };
+use crate::operation::{Collection, Operation};
 
 fn property(name: &str, unit: &str, value: PropertyValue) -> Property {
     Property { name: name.into(), unit: unit.into(), value }

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 use super::instances::unknown;
 use super::session::Session;
 use super::store::{NewResource, Stored};
-use crate::capability::{Collection, Verb};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{
     Address, CreateFirewall, CreateImage, CreateKey, Firewall, FirewallRule, Image, Key, KeyKind, NewRule,
     RuleSource, Secret,
 };
+use crate::operation::{Collection, Verb};
 use crate::states::InstanceState;
 
 impl Session<'_> {

@@ -2,10 +2,11 @@
 
 use super::instances::unknown;
 use super::session::Session;
-use crate::capability::{Collection, Disruption, Verb};
+use crate::capability::Disruption;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{Address, CreateSnapshot, CreateVolume, NetworkInterface, Snapshot, Volume, VolumeState};
+use crate::operation::{Collection, Verb};
 use crate::states::InstanceState;
 
 /// GB of a volume for which no size is asked.

@@ -15,9 +15,9 @@ use tokio::sync::oneshot;
 
 use super::session::Session;
 use super::world::World;
-use crate::capability::{Collection, Operation};
 use crate::driver::Answer;
 use crate::error::DriverError;
+use crate::operation::{Collection, Operation};
 
 /// The shape of the file. A file of another shape is refused.
 const SHAPE: i64 = 1;

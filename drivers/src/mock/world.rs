@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::config::{AfterCreate, Lifecycle, MockConfig};
-use crate::capability::{Capabilities, Collection, Operation, Verb};
+use crate::capability::Capabilities;
 use crate::clock::Clock;
 use crate::feature::Feature;
 use crate::model::{Image, Realm};
+use crate::operation::{Collection, Operation, Verb};
 use crate::states::{InstanceAction, InstanceState, StateMachine};
 
 /// The most user data an instance is handed, in bytes.

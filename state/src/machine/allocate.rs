@@ -3,20 +3,9 @@
 use super::transition::{Outcome, Work};
 use crate::policy::AllocateMode;
 use crate::refusal::Refusal;
-use crate::sliver::{Configuration, ResourceKind};
+use crate::sliver::NewSliver;
 use chrono::{DateTime, Utc};
 use urn::Urn;
-
-/// A sliver to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewSliver {
-    /// Its name, minted by the caller and never used before.
-    pub urn: Urn,
-    /// Node or link.
-    pub resource: ResourceKind,
-    /// What it is to be.
-    pub configuration: Configuration,
-}
 
 /// The arguments of `Allocate`.
 #[derive(Debug, Clone)]
@@ -90,6 +79,7 @@ mod tests {
     use super::*;
     use crate::operational::Operational;
     use crate::sliver::AllocationStatus::{self, Allocated};
+    use crate::sliver::ResourceKind;
     use chrono::TimeDelta;
 
     fn expiry_with(change: impl FnOnce(&mut Allocate)) -> DateTime<Utc> {

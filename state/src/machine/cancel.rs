@@ -1,11 +1,11 @@
 //! `Cancel` (AM API v4 draft, change set C): allocated slivers go, updating ones are again exactly what they
 //! were before the first `Update` since they were last provisioned.
 
-use super::Call;
 use super::selection::{Selection, Together};
 use super::transition::{Cause, Outcome, Step, Work};
 use crate::refusal::Refusal;
 use crate::sliver::Allocation;
+use crate::vocabulary::Call;
 use std::sync::Arc;
 
 /// The arguments of `Cancel`.

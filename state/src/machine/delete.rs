@@ -1,9 +1,9 @@
 //! `Delete`: slivers go, whatever their state, and free all they held.
 
-use super::Call;
 use super::selection::{Selection, Together};
 use super::transition::{Cause, Outcome, Step, Work};
 use crate::refusal::Refusal;
+use crate::vocabulary::Call;
 
 /// The arguments of `Delete`.
 #[derive(Debug, Clone)]

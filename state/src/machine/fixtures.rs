@@ -1,8 +1,9 @@
 //! A slice on a stage: the tests of the calls bring it into a state in a line or two.
 
 use super::*;
-use crate::operational::{Goal, Instance, Operational, Phase, Power, Revision};
-use crate::sliver::{AllocationStatus, Claim, Configuration, ResourceKind, Sliver};
+use crate::goal::Goal;
+use crate::operational::{Instance, Operational, Phase, Power, Revision};
+use crate::sliver::{AllocationStatus, Claim, Configuration, NewSliver, ResourceKind, Sliver};
 use chrono::TimeDelta;
 use std::collections::BTreeMap;
 use urn::Urn;

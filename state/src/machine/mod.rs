@@ -32,11 +32,11 @@ mod shutdown;
 mod transition;
 mod update;
 
-pub use allocate::{Allocate, NewSliver};
+pub use allocate::Allocate;
 pub use cancel::Cancel;
 pub use delete::Delete;
 pub use observe::{Observe, Sighting};
-pub use operate::{Action, Operate};
+pub use operate::Operate;
 pub use provision::{Provision, Provisioning};
 pub use read::{describe, status};
 pub use renew::Renew;
@@ -51,38 +51,7 @@ use crate::refusal::Refusal;
 use crate::slice::Slice;
 use crate::time::whole_seconds;
 use chrono::{DateTime, Utc};
-use std::fmt;
 use transition::Work;
-
-/// The calls that name slivers, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Call {
-    /// `Describe`.
-    Describe,
-    /// `Provision`.
-    Provision,
-    /// `Renew`.
-    Renew,
-    /// `Update`.
-    Update,
-    /// `Cancel`.
-    Cancel,
-    /// `Delete`.
-    Delete,
-}
-
-impl fmt::Display for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Describe => "Describe",
-            Self::Provision => "Provision",
-            Self::Renew => "Renew",
-            Self::Update => "Update",
-            Self::Cancel => "Cancel",
-            Self::Delete => "Delete",
-        })
-    }
-}
 
 /// Everything that can happen to a slice.
 #[derive(Debug, Clone)]

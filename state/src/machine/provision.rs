@@ -1,13 +1,13 @@
 //! `Provision`: what was allocated is granted for long, and what was updated is put in place. It starts
 //! nothing and waits for nothing: the reconciler builds.
 
-use super::Call;
 use super::allocate::{check_credential, wish};
 use super::selection::{Selection, Together};
 use super::transition::{Cause, Outcome, Step, Work};
 use crate::refusal::Refusal;
 use crate::sliver::{Allocation, Configuration, Pending};
 use crate::time::later;
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +86,8 @@ mod tests {
     use super::super::Event;
     use super::super::fixtures::*;
     use super::*;
-    use crate::operational::{Goal, Operational};
+    use crate::goal::Goal;
+    use crate::operational::Operational;
     use crate::sliver::AllocationStatus::{Provisioned, Unallocated, Updating};
     use crate::sliver::NextAllocation;
 

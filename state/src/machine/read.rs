@@ -1,12 +1,12 @@
 //! `Describe` and `Status`: the live slivers that a selection names. They change nothing.
 
-use super::Call;
 use super::selection::{Selection, Target, Together, check_together};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::slice::Slice;
 use crate::sliver::Sliver;
 use crate::time::whole_seconds;
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 
 /// The slivers that `Describe` is about. A slice that has nothing here is described as empty.

@@ -1,11 +1,11 @@
 //! `Renew`: one new expiry for all slivers named, whatever their states.
 
-use super::Call;
 use super::allocate::check_credential;
 use super::selection::{Selection, Target, Together};
 use super::transition::{Outcome, Step, Work};
 use crate::refusal::Refusal;
 use crate::time::whole_seconds;
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 
 /// The arguments of `Renew`.

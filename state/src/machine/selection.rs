@@ -1,9 +1,9 @@
 //! Which slivers a call is about.
 
-use super::Call;
 use crate::refusal::Refusal;
 use crate::slice::Slice;
 use crate::sliver::{AllocationStatus, Sliver};
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 use std::collections::HashSet;
 use urn::Urn;

@@ -31,7 +31,8 @@ mod tests {
     use super::super::fixtures::*;
     use super::super::{Delete, Event, Restore, Selection};
     use super::*;
-    use crate::operational::{Goal, Operational, Phase};
+    use crate::goal::Goal;
+    use crate::operational::{Operational, Phase};
     use crate::sliver::AllocationStatus::{Allocated, Provisioned, Updating};
     use chrono::TimeDelta;
 

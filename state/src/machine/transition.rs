@@ -1,13 +1,13 @@
 //! What an event led to, and the workbench on which calls prepare it.
 
 use super::selection::{Selection, Target, Together, check_together};
-use super::{Call, NewSliver};
 use crate::ledger;
 use crate::operational::{Operational, Power, Revision};
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::slice::{Frame, Slice};
-use crate::sliver::{Allocation, AllocationStatus, Configuration, NextAllocation, Sliver, View};
+use crate::sliver::{Allocation, AllocationStatus, Configuration, NewSliver, NextAllocation, Sliver, View};
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

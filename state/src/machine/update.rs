@@ -2,12 +2,12 @@
 //! leaves out is to go; what it adds is allocated. Allocated slivers change at once, provisioned ones wait
 //! for `Provision` or `Cancel`. The operational state is not touched.
 
-use super::Call;
-use super::allocate::{NewSliver, short_expiry};
+use super::allocate::short_expiry;
 use super::selection::{Selection, Target, Together};
 use super::transition::{Cause, Outcome, Step, Work, framed};
 use crate::refusal::Refusal;
-use crate::sliver::{Allocation, Configuration, Pending};
+use crate::sliver::{Allocation, Configuration, NewSliver, Pending};
+use crate::vocabulary::Call;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
