@@ -48,7 +48,7 @@ pub use sliver::{
     Sliver, View,
 };
 pub use store::{
-    Counts, DepartedSliver, RosterEntry, SqliteStore, Store, StoreError, UnsettledSliver, Whereabouts,
-    Written,
+    Condition, Counts, DepartedSliver, RosterEntry, SqliteStore, Store, StoreError, UnreadableRow,
+    UnsettledSliver, Whereabouts, Written,
 };
 pub use vocabulary::{Action, Call};

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use super::UnreadableRow;
 use std::path::PathBuf;
 use urn::Urn;
 
@@ -73,6 +74,30 @@ pub enum StoreError {
         /// Which value.
         what: &'static str,
     },
+    /// A row of what was asked for cannot be read; everything else can.
+    #[error("a row of the database cannot be read: {row}")]
+    Unreadable {
+        /// The row.
+        row: UnreadableRow,
+    },
+    /// The file as a whole is damaged.
+    #[error(
+        "{} is damaged ({finding}): restore a copy, or recover what is readable with the sqlite3 program (.recover)", .path.display()
+    )]
+    Malformed {
+        /// The database.
+        path: PathBuf,
+        /// What was found first.
+        finding: String,
+    },
+    /// The file is not there any more under its name: whatever were written now would be lost.
+    #[error("{} was {how} while the service was running: what it holds cannot be kept any more", .path.display())]
+    Lost {
+        /// The database, or its log.
+        path: PathBuf,
+        /// `removed`, or `replaced by another file`.
+        how: &'static str,
+    },
     /// The database failed.
     #[error("database: {0}")]
     Database(String),
@@ -95,6 +120,9 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::File { .. }
             | Self::Corrupt { .. }
+            | Self::Unreadable { .. }
+            | Self::Malformed { .. }
+            | Self::Lost { .. }
             | Self::Database(_) => DBERROR,
         }
     }

@@ -6,11 +6,15 @@
 //! - The ledger moves in the same transaction, and never beyond what there is.
 //! - A sliver name is never taken twice while anything is known of the sliver: as long as it exists, until all that was
 //!   built for it is gone, and for as long after that as [`Store::drop_departed`] leaves it.
+//! - A row that cannot be read stops nothing else: its slice alone answers with [`StoreError::Unreadable`], lists leave it
+//!   out, and [`Store::condition`] names it. It is left as it is, for people to look into.
 //! - What was acknowledged survives a crash; what was not may or may not have happened, but never in part.
 
+mod condition;
 mod error;
 mod sqlite;
 
+pub use condition::{Condition, UnreadableRow};
 pub use error::StoreError;
 pub use sqlite::SqliteStore;
 
@@ -103,6 +107,21 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What a save would end with now.
     async fn check(&self, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Reads everything there is, as one who sees the files for the first time: whether they are whole, and every row can
+    /// be read. What is found stands in [`Store::condition`] until the next examination; that of the start is done when
+    /// the store is opened.
+    ///
+    /// # Errors
+    /// The examination itself was not possible.
+    async fn examine(&self) -> Result<(), StoreError>;
+
+    /// How well the store is, without looking.
+    fn condition(&self) -> Condition;
+
+    /// Turns from `None` to [`StoreError::Lost`] when nothing can be kept any more. From then on everything that would
+    /// change something ends with that error, and the service has to end.
+    fn lost(&self) -> watch::Receiver<Option<StoreError>>;
 
     /// What was written since the store was opened.
     fn written(&self) -> Written;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 use urn::Urn;
 
+mod damage;
 mod files;
 mod lookups;
 mod saving;

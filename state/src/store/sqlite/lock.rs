@@ -76,6 +76,11 @@ impl Lock {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The file that is locked.
+    pub(super) fn id(&self) -> FileId {
+        self.id
+    }
 }
 
 impl Drop for Lock {

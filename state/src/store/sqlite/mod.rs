@@ -6,15 +6,20 @@
 //! log, never wait for the writer.
 
 mod cache;
+mod examine;
 mod lock;
 mod open;
+mod quarantine;
 mod read;
 mod row;
 mod totals;
+mod watch;
 mod write;
 mod writer;
 
-use super::{Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts, Written};
+use super::{
+    Condition, Counts, DepartedSliver, RosterEntry, Store, StoreError, UnsettledSliver, Whereabouts, Written,
+};
 use crate::ledger::{Availability, Ledger};
 use crate::machine::Transition;
 use crate::slice::Slice;
@@ -22,13 +27,15 @@ use async_trait::async_trait;
 use cache::Cache;
 use chrono::{DateTime, Utc};
 use lock::Lock;
+use quarantine::Quarantine;
 use read::Readers;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 use urn::Urn;
+use watch::Watch;
 use writer::Writer;
 
 /// The name under which the moment of the last check is noted.
@@ -46,7 +53,8 @@ pub struct SqliteStore {
     cache: Arc<Cache>,
     ledger: Arc<RwLock<Arc<Ledger>>>,
     installation: String,
-    _lock: Lock,
+    watch: Arc<Watch>,
+    lock: Lock,
 }
 
 impl SqliteStore {
@@ -55,18 +63,35 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StoreError::InUse`] while another process (or another store of this one) has it open, by whatever name,
-    /// [`StoreError::Linked`] if the file has several names, [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::File`] and
+    /// [`StoreError::Linked`] if the file has several names, [`StoreError::Malformed`] if it is damaged as a whole (single
+    /// rows that cannot be read are set aside), [`StoreError::Newer`] if a later version of this program wrote it, [`StoreError::File`] and
     /// [`StoreError::Database`] for the rest.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
-        let path = lock.path();
-        let (connection, changes) = open::writer_connection(path)?;
-        let readers = Arc::new(Readers::open(path)?);
+        let real = lock.path();
+        let (connection, changes) = open::writer_connection(real)?;
+        let watch = Arc::new(Watch::new(path, real, lock.id())?);
+        let found = examine::examine(&open::reader_connection(real)?)?;
+        if let Some(finding) = found.damage.first() {
+            return Err(StoreError::Malformed { path: real.to_owned(), finding: finding.clone() });
+        }
+        watch.examined(found);
+        let readers = Arc::new(Readers::open(real)?);
         let ledger = Ledger::new(read::availability(&connection)?);
         let installation = connection.query_row("SELECT id FROM installation", [], |row| row.get(0))?;
-        let writer = Writer::start(connection, changes)?;
+        let writer = Writer::start(connection, changes, Arc::clone(&watch))?;
         let (cache, ledger) = (Arc::new(Cache::new()), Arc::new(RwLock::new(Arc::new(ledger))));
-        Ok(Self { readers, writer, cache, ledger, installation, _lock: lock })
+        Ok(Self { readers, writer, cache, ledger, installation, watch, lock })
+    }
+
+    /// Runs `work` on one snapshot of the database; rows that cannot be read are set aside.
+    async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &Quarantine) -> Result<T, StoreError> + Send + 'static,
+    {
+        let watch = Arc::clone(&self.watch);
+        self.readers.run(move |connection| work(connection, watch.quarantine())).await
     }
 }
 
@@ -85,7 +110,8 @@ impl Store for SqliteStore {
             Err(begun) => begun,
         };
         let urn = slice.clone();
-        let found = self.readers.run(move |connection| read::load(connection, &urn)).await?.map(Arc::new);
+        let found =
+            self.read(move |connection, apart| read::load(connection, apart, &urn)).await?.map(Arc::new);
         if let Some(slice) = &found {
             self.cache.keep_read(begun, slice);
         }
@@ -94,7 +120,7 @@ impl Store for SqliteStore {
 
     async fn slice_of(&self, sliver: &Urn) -> Result<Option<Whereabouts>, StoreError> {
         let sliver = sliver.clone();
-        self.readers.run(move |connection| read::slice_of(connection, &sliver)).await
+        self.read(move |connection, apart| read::slice_of(connection, apart, &sliver)).await
     }
 
     async fn save(&self, transition: &Transition) -> Result<u64, StoreError> {
@@ -141,20 +167,20 @@ impl Store for SqliteStore {
 
     async fn unsettled(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<UnsettledSliver>, StoreError> {
         let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
-        self.readers.run(move |connection| read::unsettled(connection, &after, limit)).await
+        self.read(move |connection, apart| read::unsettled(connection, apart, &after, limit)).await
     }
 
     async fn due(&self, now: DateTime<Utc>) -> Result<Vec<Urn>, StoreError> {
-        self.readers.run(move |connection| read::due(connection, now)).await
+        self.read(move |connection, apart| read::due(connection, apart, now)).await
     }
 
     async fn next_expiry(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.readers.run(read::next_expiry).await
+        self.read(read::next_expiry).await
     }
 
     async fn departed(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<DepartedSliver>, StoreError> {
         let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
-        self.readers.run(move |connection| read::departed(connection, &after, limit)).await
+        self.read(move |connection, apart| read::departed(connection, apart, &after, limit)).await
     }
 
     async fn forget_departed(&self, slivers: &[Urn]) -> Result<(), StoreError> {
@@ -168,11 +194,11 @@ impl Store for SqliteStore {
 
     async fn roster(&self, after: Option<&Urn>, limit: usize) -> Result<Vec<RosterEntry>, StoreError> {
         let after = after.map_or_else(String::new, |urn| urn.key().to_owned());
-        self.readers.run(move |connection| read::roster(connection, &after, limit)).await
+        self.read(move |connection, apart| read::roster(connection, apart, &after, limit)).await
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.readers.run(read::counts).await
+        self.read(read::counts).await
     }
 
     async fn note(&self, name: &str, text: &str) -> Result<(), StoreError> {
@@ -190,6 +216,22 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| write::note(connection, CHECKED, &second)).await
     }
 
+    async fn examine(&self) -> Result<(), StoreError> {
+        let path = self.lock.path().to_owned();
+        // In a turn of the readers, so that the store is not closed meanwhile.
+        let found = self.readers.run(move |_| examine::examine(&open::reader_connection(&path)?)).await?;
+        self.watch.examined(found);
+        Ok(())
+    }
+
+    fn condition(&self) -> Condition {
+        self.watch.condition()
+    }
+
+    fn lost(&self) -> Receiver<Option<StoreError>> {
+        self.watch.lost()
+    }
+
     fn written(&self) -> Written {
         self.writer.written()
     }
@@ -198,7 +240,7 @@ impl Store for SqliteStore {
         &self.installation
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> Receiver<u64> {
         self.writer.changes()
     }
 }

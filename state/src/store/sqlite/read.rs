@@ -1,10 +1,13 @@
 //! The readers: connections of their own, used off the async threads.
 
 use super::open::reader_connection;
+use super::quarantine::{DEPARTED, Quarantine};
 use super::row;
 use crate::ledger::Availability;
 use crate::slice::{Frame, Slice, Stop};
-use crate::store::{Counts, DepartedSliver, RosterEntry, StoreError, UnsettledSliver, Whereabouts};
+use crate::store::{
+    Counts, DepartedSliver, RosterEntry, StoreError, UnreadableRow, UnsettledSliver, Whereabouts,
+};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use std::collections::BTreeMap;
@@ -116,7 +119,7 @@ impl Drop for Lease<'_> {
     }
 }
 
-/// All rows of a query.
+/// All rows of a query that has to be read whole or not at all.
 fn all<T>(
     connection: &Connection,
     sql: &str,
@@ -132,56 +135,111 @@ fn all<T>(
     Ok(found)
 }
 
-pub(super) fn load(connection: &Connection, slice: &Urn) -> Result<Option<Slice>, StoreError> {
-    let head = all(
-        connection,
-        "SELECT urn, version, created, shutdown_by, shutdown_at FROM slices WHERE key = ?1",
-        [slice.key()],
-        |row| {
-            let stopped = row.get::<_, Option<String>>(3)?.is_some();
-            let shutdown =
-                if stopped { Some(Stop { by: row::urn(row, 3)?, at: row::time(row, 4)? }) } else { None };
-            Ok(Slice {
-                urn: row::urn(row, 0)?,
-                version: row::count(row, 1)?,
-                created: row::time(row, 2)?,
-                shutdown,
-                frames: Vec::new(),
-                slivers: Vec::new(),
-            })
-        },
-    )?;
+/// What a query found.
+pub(super) struct Readable<T> {
+    pub(super) found: Vec<T>,
+    pub(super) unreadable: Vec<UnreadableRow>,
+}
+
+impl<T> Readable<T> {
+    /// What was found, if all of it could be read.
+    fn whole(self, quarantine: &Quarantine) -> Result<Vec<T>, StoreError> {
+        let first = self.unreadable.first().cloned();
+        self.unreadable.into_iter().for_each(|row| quarantine.put(row));
+        first.map_or(Ok(self.found), |row| Err(StoreError::Unreadable { row }))
+    }
+
+    /// What was found, and the rest set aside.
+    fn but_for(self, quarantine: &Quarantine) -> Vec<T> {
+        self.unreadable.into_iter().for_each(|row| quarantine.put(row));
+        self.found
+    }
+}
+
+/// The rows of a query that can be read, `limit` at most. The first two columns are the row's key and its slice.
+pub(super) fn readable<T>(
+    connection: &Connection,
+    table: &'static str,
+    sql: &str,
+    params: impl Params,
+    limit: usize,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Readable<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(params)?;
+    let mut all = Readable { found: Vec::new(), unreadable: Vec::new() };
+    while all.found.len() < limit
+        && let Some(row) = rows.next()?
+    {
+        match read(row) {
+            Ok(value) => all.found.push(value),
+            Err(StoreError::Corrupt { what }) => {
+                let (key, slice) = (row::as_text(row, 0), row::as_text(row, 1));
+                all.unreadable.push(UnreadableRow { table, key, slice, what });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// All slices; [`head`] knows the columns.
+pub(super) const ALL_SLICES: &str =
+    "SELECT key, key, urn, version, created, shutdown_by, shutdown_at FROM slices";
+
+/// A slice without what is in it.
+pub(super) fn head(row: &Row<'_>) -> Result<Slice, StoreError> {
+    let stopped = row::value::<Option<String>>(row, 5, "shutdown")?.is_some();
+    let shutdown = if stopped { Some(Stop { by: row::urn(row, 5)?, at: row::time(row, 6)? }) } else { None };
+    Ok(Slice {
+        urn: row::urn_of_key(row, 2, 0)?,
+        version: row::count(row, 3)?,
+        created: row::time(row, 4)?,
+        shutdown,
+        frames: Vec::new(),
+        slivers: Vec::new(),
+    })
+}
+
+/// All frames; [`frame`] knows the columns.
+pub(super) const ALL_FRAMES: &str = "SELECT number, slice, document FROM frames";
+
+pub(super) fn frame(row: &Row<'_>) -> Result<Frame, StoreError> {
+    Ok(Frame { number: row::value(row, 0, "number")?, document: row::value(row, 2, "document")? })
+}
+
+pub(super) fn load(
+    connection: &Connection,
+    quarantine: &Quarantine,
+    slice: &Urn,
+) -> Result<Option<Slice>, StoreError> {
+    let key = [slice.key()];
+    let one = format!("{ALL_SLICES} WHERE key = ?1");
+    let head = readable(connection, "slices", &one, key, 1, head)?.whole(quarantine)?;
     let Some(head) = head.into_iter().next() else {
         return Ok(None);
     };
-    let frames = all(
-        connection,
-        "SELECT number, document FROM frames WHERE slice = ?1 ORDER BY number",
-        [slice.key()],
-        |row| Ok(Frame { number: row.get(0)?, document: row.get(1)? }),
-    )?;
-    let columns = row::SLIVER_COLUMNS;
-    let slivers = all(
-        connection,
-        &format!("SELECT {columns} FROM slivers WHERE slice = ?1 ORDER BY position"),
-        [slice.key()],
-        row::sliver,
-    )?;
+    let of_slice = format!("{ALL_FRAMES} WHERE slice = ?1 ORDER BY number");
+    let frames = readable(connection, "frames", &of_slice, key, usize::MAX, frame)?.whole(quarantine)?;
+    let of_slice = format!("{} WHERE slivers.slice = ?1 ORDER BY position", row::SLIVERS);
+    let slivers =
+        readable(connection, "slivers", &of_slice, key, usize::MAX, row::sliver)?.whole(quarantine)?;
     Ok(Some(Slice { frames, slivers, ..head }))
 }
 
-pub(super) fn slice_of(connection: &Connection, sliver: &Urn) -> Result<Option<Whereabouts>, StoreError> {
-    let here = all(
-        connection,
-        "SELECT slices.urn FROM slivers JOIN slices ON slices.key = slivers.slice WHERE slivers.key = ?1",
-        [sliver.key()],
-        |row| row::urn(row, 0),
-    )?;
+pub(super) fn slice_of(
+    connection: &Connection,
+    quarantine: &Quarantine,
+    sliver: &Urn,
+) -> Result<Option<Whereabouts>, StoreError> {
+    let key = [sliver.key()];
+    let here = format!("{} WHERE slivers.key = ?1", row::SLIVERS);
+    let here = readable(connection, "slivers", &here, key, 1, |row| row::urn(row, 2))?.whole(quarantine)?;
     if let Some(slice) = here.into_iter().next() {
         return Ok(Some(Whereabouts::Here(slice)));
     }
-    let gone =
-        all(connection, "SELECT slice FROM departed WHERE key = ?1", [sliver.key()], |row| row::urn(row, 0))?;
+    let gone = "SELECT key, slice FROM departed WHERE key = ?1";
+    let gone = readable(connection, DEPARTED, gone, key, 1, |row| row::urn(row, 1))?.whole(quarantine)?;
     Ok(gone.into_iter().next().map(Whereabouts::Gone))
 }
 
@@ -194,94 +252,98 @@ pub(super) fn availability(connection: &Connection) -> Result<BTreeMap<String, A
 
 pub(super) fn unsettled(
     connection: &Connection,
+    quarantine: &Quarantine,
     after: &str,
     limit: usize,
 ) -> Result<Vec<UnsettledSliver>, StoreError> {
-    all(
-        connection,
-        "SELECT slivers.urn, slices.urn FROM slivers JOIN slices ON slices.key = slivers.slice
-         WHERE slivers.settled = 0 AND slivers.key > ?1 ORDER BY slivers.key LIMIT ?2",
-        (after, at_most(limit)),
-        |row| Ok(UnsettledSliver { sliver: row::urn(row, 0)?, slice: row::urn(row, 1)? }),
-    )
+    let apart = apart(quarantine)?;
+    let query = format!(
+        "{} WHERE slivers.settled = 0 AND slivers.key > ?1 AND {NOT_APART} ORDER BY slivers.key",
+        row::SLIVERS
+    );
+    let found = readable(connection, "slivers", &query, [after, &apart], limit, |row| {
+        Ok(UnsettledSliver { sliver: row::urn_of_key(row, 3, 0)?, slice: row::urn(row, 2)? })
+    })?;
+    Ok(found.but_for(quarantine))
 }
 
-pub(super) fn due(connection: &Connection, now: DateTime<Utc>) -> Result<Vec<Urn>, StoreError> {
-    all(
-        connection,
-        "SELECT DISTINCT slices.urn FROM slivers JOIN slices ON slices.key = slivers.slice
-         WHERE slivers.suspended = 0 AND slivers.expires <= ?1",
-        [now.timestamp()],
-        |row| row::urn(row, 0),
-    )
+/// Leaves out the slices that cannot be loaded, which the second parameter lists: nothing can be done with them.
+const NOT_APART: &str = "slivers.slice NOT IN (SELECT value FROM json_each(?2))";
+
+/// The slices that cannot be loaded, as [`NOT_APART`] wants them.
+fn apart(quarantine: &Quarantine) -> Result<String, StoreError> {
+    row::to_json(&quarantine.slices())
 }
 
-pub(super) fn next_expiry(connection: &Connection) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let soonest: Option<i64> = connection
-        .prepare_cached("SELECT MIN(expires) FROM slivers WHERE suspended = 0")?
-        .query_row([], |row| row.get(0))
-        .optional()?
-        .flatten();
-    soonest
-        .map(|seconds| DateTime::from_timestamp(seconds, 0).ok_or(StoreError::Corrupt { what: "time" }))
-        .transpose()
+pub(super) fn due(
+    connection: &Connection,
+    quarantine: &Quarantine,
+    now: DateTime<Utc>,
+) -> Result<Vec<Urn>, StoreError> {
+    let query = format!(
+        "SELECT slivers.slice, slivers.slice, slices.urn
+         FROM slivers LEFT JOIN slices ON slices.key = slivers.slice
+         WHERE slivers.suspended = 0 AND slivers.expires <= ?1 AND {NOT_APART} GROUP BY slivers.slice"
+    );
+    let found =
+        readable(connection, "slices", &query, (now.timestamp(), apart(quarantine)?), usize::MAX, |row| {
+            row::urn(row, 2)
+        })?;
+    Ok(found.but_for(quarantine))
+}
+
+pub(super) fn next_expiry(
+    connection: &Connection,
+    quarantine: &Quarantine,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let query = format!(
+        "SELECT slivers.key, slivers.slice, slivers.expires FROM slivers
+         WHERE slivers.suspended = ?1 AND {NOT_APART} ORDER BY slivers.expires"
+    );
+    let found = readable(connection, "slivers", &query, (0, apart(quarantine)?), 1, |row| row::time(row, 2))?;
+    Ok(found.but_for(quarantine).into_iter().next())
 }
 
 pub(super) fn departed(
     connection: &Connection,
+    quarantine: &Quarantine,
     after: &str,
     limit: usize,
 ) -> Result<Vec<DepartedSliver>, StoreError> {
-    all(
-        connection,
-        "SELECT urn, slice, resource, departed, configuration, instance FROM departed
-         WHERE configuration IS NOT NULL AND key > ?1 ORDER BY key LIMIT ?2",
-        (after, at_most(limit)),
-        |row| {
-            Ok(DepartedSliver {
-                sliver: row::urn(row, 0)?,
-                slice: row::urn(row, 1)?,
-                resource: row::resource(row, 2)?,
-                at: row::time(row, 3)?,
-                configuration: row::json(row, 4, "configuration")?,
-                instance: row::optional_json(row, 5, "instance")?,
-            })
-        },
-    )
+    let query = "SELECT key, slice, urn, resource, departed, configuration, instance FROM departed
+         WHERE configuration IS NOT NULL AND key > ?1 ORDER BY key";
+    let found = readable(connection, DEPARTED, query, [after], limit, |row| {
+        Ok(DepartedSliver {
+            sliver: row::urn_of_key(row, 2, 0)?,
+            slice: row::urn(row, 1)?,
+            resource: row::resource(row, 3)?,
+            at: row::time(row, 4)?,
+            configuration: row::json(row, 5, "configuration")?,
+            instance: row::optional_json(row, 6, "instance")?,
+        })
+    })?;
+    Ok(found.but_for(quarantine))
 }
 
 pub(super) fn roster(
     connection: &Connection,
+    quarantine: &Quarantine,
     after: &str,
     limit: usize,
 ) -> Result<Vec<RosterEntry>, StoreError> {
-    all(
-        connection,
-        "SELECT slivers.urn, slices.urn, resource, creator, slivers.created, expires, allocation, operational
-         FROM slivers JOIN slices ON slices.key = slivers.slice
-         WHERE slivers.key > ?1 ORDER BY slivers.key LIMIT ?2",
-        (after, at_most(limit)),
-        |row| {
-            Ok(RosterEntry {
-                sliver: row::urn(row, 0)?,
-                slice: row::urn(row, 1)?,
-                resource: row::resource(row, 2)?,
-                creator: row::urn(row, 3)?,
-                created: row::time(row, 4)?,
-                expires: row::time(row, 5)?,
-                status: row::status(row, 6)?,
-                operational: row::operational(row, 7)?,
-            })
-        },
-    )
+    let query = format!("{} WHERE slivers.key > ?1 ORDER BY slivers.key", row::SLIVERS);
+    let found = readable(connection, "slivers", &query, [after], limit, row::roster_entry)?;
+    Ok(found.but_for(quarantine))
 }
 
-pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
-    let states = all(
+pub(super) fn counts(connection: &Connection, quarantine: &Quarantine) -> Result<Counts, StoreError> {
+    let states = readable(
         connection,
-        "SELECT allocation, operational, COUNT(*) FROM slivers GROUP BY allocation, operational",
+        "slivers",
+        "SELECT key, slice, allocation, operational, COUNT(*) FROM slivers GROUP BY allocation, operational",
         [],
-        |row| Ok(((row::status(row, 0)?, row::operational(row, 1)?), row::count(row, 2)?)),
+        usize::MAX,
+        |row| Ok(((row::status(row, 2)?, row::operational(row, 3)?), row::count(row, 4)?)),
     )?;
     let others = all(
         connection,
@@ -301,7 +363,7 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts, StoreError> {
         },
     )?;
     let others = others.into_iter().next().unwrap_or_default();
-    Ok(Counts { slivers: states.into_iter().collect(), ..others })
+    Ok(Counts { slivers: states.but_for(quarantine).into_iter().collect(), ..others })
 }
 
 pub(super) fn noted(connection: &Connection, name: &str) -> Result<Option<String>, StoreError> {

@@ -3,14 +3,18 @@
 use crate::machine::{Departure, Transition};
 use crate::operational::{Instance, Operational, Power, Revision};
 use crate::sliver::{Allocation, AllocationStatus, Configuration, Pending, ResourceKind, Sliver};
-use crate::store::StoreError;
+use crate::store::{RosterEntry, StoreError};
 use chrono::{DateTime, Utc};
 use rusqlite::Row;
+use rusqlite::types::{FromSql, ValueRef};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use urn::Urn;
+
+/// The most bytes of a damaged row's name that are shown.
+const LONGEST_NAME: usize = 300;
 
 /// A transition as rows.
 pub(super) struct Rows {
@@ -129,52 +133,91 @@ impl DepartedRow {
     }
 }
 
-/// The columns that [`sliver`] reads, in its order.
-pub(super) const SLIVER_COLUMNS: &str = "urn, resource, created, creator, expires, allocation, suspended, \
-     power, wanted, configuration, pending, instance, error";
+/// All slivers; [`sliver`] and the readers of parts of it know the columns. Those of a slice that is missing are there,
+/// too: nothing that exists may be overlooked.
+pub(super) const SLIVERS: &str = "SELECT slivers.key, slivers.slice, slices.urn, slivers.urn, resource, \
+     slivers.created, creator, expires, allocation, operational, suspended, power, wanted, configuration, pending, \
+     instance, error FROM slivers LEFT JOIN slices ON slices.key = slivers.slice";
 
+/// The sliver in a row of [`SLIVERS`].
 pub(super) fn sliver(row: &Row<'_>) -> Result<Sliver, StoreError> {
-    let configuration: Arc<Configuration> = json(row, 9, "configuration")?;
-    let allocation = match status(row, 5)? {
+    let configuration: Arc<Configuration> = json(row, 13, "configuration")?;
+    let allocation = match status(row, 8)? {
         AllocationStatus::Allocated => Allocation::Allocated(configuration),
         AllocationStatus::Provisioned => Allocation::Provisioned(configuration),
         AllocationStatus::Updating => {
-            let pending: Pending = json(row, 10, "pending change")?;
+            let pending: Pending = json(row, 14, "pending change")?;
             Allocation::Updating { granted: configuration, pending }
         }
         AllocationStatus::Unallocated => return Err(StoreError::Corrupt { what: "allocation state" }),
     };
-    let power: String = row.get(7)?;
+    let power: String = value(row, 11, "power")?;
     Ok(Sliver {
-        urn: urn(row, 0)?,
-        resource: resource(row, 1)?,
-        created: time(row, 2)?,
-        creator: urn(row, 3)?,
-        expires: time(row, 4)?,
+        urn: urn_of_key(row, 3, 0)?,
+        resource: resource(row, 4)?,
+        created: time(row, 5)?,
+        creator: urn(row, 6)?,
+        expires: time(row, 7)?,
         allocation,
-        suspended: row.get(6)?,
+        suspended: value(row, 10, "suspension")?,
         power: match power.as_str() {
             "stopped" => Power::Stopped,
             "running" => Power::Running,
             _ => return Err(StoreError::Corrupt { what: "power" }),
         },
-        wanted: json::<Revision>(row, 8, "revision")?,
-        instance: optional_json::<Instance>(row, 11, "instance")?,
-        error: row.get(12)?,
+        wanted: json::<Revision>(row, 12, "revision")?,
+        instance: optional_json::<Instance>(row, 15, "instance")?,
+        error: value(row, 16, "error")?,
     })
 }
 
+/// The sliver in a row of [`SLIVERS`] at a glance.
+pub(super) fn roster_entry(row: &Row<'_>) -> Result<RosterEntry, StoreError> {
+    Ok(RosterEntry {
+        slice: urn(row, 2)?,
+        sliver: urn_of_key(row, 3, 0)?,
+        resource: resource(row, 4)?,
+        created: time(row, 5)?,
+        creator: urn(row, 6)?,
+        expires: time(row, 7)?,
+        status: status(row, 8)?,
+        operational: operational(row, 9)?,
+    })
+}
+
+/// A value of a type that SQLite knows.
+pub(super) fn value<T: FromSql>(row: &Row<'_>, column: usize, what: &'static str) -> Result<T, StoreError> {
+    row.get(column).map_err(|_| StoreError::Corrupt { what })
+}
+
+/// A text for people to recognise a row by, however damaged it is.
+pub(super) fn as_text(row: &Row<'_>, column: usize) -> String {
+    match row.get_ref(column) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => {
+            String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_NAME)]).into_owned()
+        }
+        Ok(ValueRef::Integer(number)) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
 pub(super) fn urn(row: &Row<'_>, column: usize) -> Result<Urn, StoreError> {
-    let text: String = row.get(column)?;
+    let text: String = value(row, column, "URN")?;
     Urn::parse(&text).map_err(|_| StoreError::Corrupt { what: "URN" })
 }
 
+/// A URN whose folded form stands in another column: it is what the row is found by.
+pub(super) fn urn_of_key(row: &Row<'_>, column: usize, key: usize) -> Result<Urn, StoreError> {
+    let (urn, key) = (urn(row, column)?, value::<String>(row, key, "key")?);
+    if urn.key() == key { Ok(urn) } else { Err(StoreError::Corrupt { what: "key" }) }
+}
+
 pub(super) fn time(row: &Row<'_>, column: usize) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp(row.get(column)?, 0).ok_or(StoreError::Corrupt { what: "time" })
+    DateTime::from_timestamp(value(row, column, "time")?, 0).ok_or(StoreError::Corrupt { what: "time" })
 }
 
 pub(super) fn resource(row: &Row<'_>, column: usize) -> Result<ResourceKind, StoreError> {
-    let text: String = row.get(column)?;
+    let text: String = value(row, column, "resource")?;
     [ResourceKind::Node, ResourceKind::Link]
         .into_iter()
         .find(|kind| kind.as_str() == text)
@@ -182,17 +225,17 @@ pub(super) fn resource(row: &Row<'_>, column: usize) -> Result<ResourceKind, Sto
 }
 
 pub(super) fn status(row: &Row<'_>, column: usize) -> Result<AllocationStatus, StoreError> {
-    let text: String = row.get(column)?;
+    let text: String = value(row, column, "allocation state")?;
     AllocationStatus::from_name(&text).ok_or(StoreError::Corrupt { what: "allocation state" })
 }
 
 pub(super) fn operational(row: &Row<'_>, column: usize) -> Result<Operational, StoreError> {
-    let text: String = row.get(column)?;
+    let text: String = value(row, column, "operational state")?;
     Operational::from_name(&text).ok_or(StoreError::Corrupt { what: "operational state" })
 }
 
 pub(super) fn count(row: &Row<'_>, column: usize) -> Result<u64, StoreError> {
-    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| StoreError::Corrupt { what: "count" })
+    u64::try_from(value::<i64>(row, column, "count")?).map_err(|_| StoreError::Corrupt { what: "count" })
 }
 
 pub(super) fn json<T: DeserializeOwned>(
@@ -208,13 +251,15 @@ pub(super) fn optional_json<T: DeserializeOwned>(
     column: usize,
     what: &'static str,
 ) -> Result<Option<T>, StoreError> {
-    let Some(text) = row.get_ref(column)?.as_str_or_null().map_err(|_| StoreError::Corrupt { what })? else {
-        return Ok(None);
+    let unreadable = StoreError::Corrupt { what };
+    let Ok(Ok(text)) = row.get_ref(column).map(|value| value.as_str_or_null()) else {
+        return Err(unreadable);
     };
+    let Some(text) = text else { return Ok(None) };
     serde_json::from_str(text).map(Some).map_err(|_| StoreError::Corrupt { what })
 }
 
-fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|error| StoreError::Database(format!("a value cannot be written as JSON: {error}")))
 }

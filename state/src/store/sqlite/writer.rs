@@ -1,14 +1,19 @@
 //! The thread that writes, and its group commit.
 
+use super::watch::Watch;
 use crate::store::{StoreError, Written};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 /// The most pieces of work in one commit: bounds how long the first of them waits.
 const MOST_AT_ONCE: usize = 256;
+
+/// How often the thread looks after the files while it has nothing to write.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// A handle on the writer thread. Dropping it lets the thread finish what it was given, and waits for that.
 #[derive(Debug)]
@@ -51,6 +56,8 @@ where
     fn acknowledge(self: Box<Self>, committed: Result<(), StoreError>) {
         let outcome = match (self.outcome, committed) {
             (Ok(_), Err(error)) => Err(error),
+            // A commit that failed before this work was begun.
+            (Err(_), Err(error)) if self.work.is_some() => Err(error),
             (outcome, _) => outcome,
         };
         if let Ok(value) = &outcome {
@@ -63,14 +70,14 @@ where
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection, saves: u64) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, saves: u64, files: Arc<Watch>) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel();
         let (signal, changes) = watch::channel(saves);
         let written = Arc::new(Mutex::new(Written::default()));
         let count = Arc::clone(&written);
         let thread = std::thread::Builder::new()
             .name("state-writer".to_owned())
-            .spawn(move || serve(connection, &waiting, &signal, &count))
+            .spawn(move || serve(connection, &waiting, &signal, &count, &files))
             .map_err(|error| StoreError::Database(format!("no writer thread: {error}")))?;
         Ok(Self { queue: Some(queue), thread: Some(thread), changes, written })
     }
@@ -125,12 +132,22 @@ fn serve(
     waiting: &mpsc::Receiver<Box<dyn Job>>,
     signal: &watch::Sender<u64>,
     written: &Mutex<Written>,
+    files: &Watch,
 ) {
-    while let Ok(first) = waiting.recv() {
+    loop {
+        let first = match waiting.recv_timeout(BETWEEN_LOOKS) {
+            Ok(first) => first,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                // A loss ends the service; what cannot be told now is told when something is written.
+                let _ = files.verify();
+                continue;
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        };
         let mut batch = vec![first];
         batch.extend(waiting.try_iter().take(MOST_AT_ONCE - 1));
         let begun = Instant::now();
-        let committed = commit(&mut connection, &mut batch);
+        let committed = commit_to_files(&mut connection, &mut batch, files);
         let time = begun.elapsed();
         let mut so_far = written.lock().unwrap_or_else(PoisonError::into_inner);
         *so_far = Written {
@@ -141,6 +158,7 @@ fn serve(
         };
         drop(so_far);
         if let Err(error) = &committed {
+            files.commit_failed(error);
             tracing::error!(%error, calls = batch.len(), "a commit failed; nothing of it was kept");
         }
         for job in batch {
@@ -149,6 +167,37 @@ fn serve(
         if let Ok(saves) = committed {
             signal.send_if_modified(|seen| std::mem::replace(seen, saves) != saves);
         }
+    }
+    close(connection, files);
+}
+
+/// A commit that counts only if the files are still there under their names before it and after it.
+fn commit_to_files(
+    connection: &mut Connection,
+    batch: &mut [Box<dyn Job>],
+    files: &Watch,
+) -> Result<u64, StoreError> {
+    files.verify()?;
+    let saves = commit(connection, batch)?;
+    match files.verify() {
+        Err(lost @ StoreError::Lost { .. }) => Err(lost),
+        // What cannot be told is no reason to deny what is on the disk.
+        Ok(()) | Err(_) => Ok(saves),
+    }
+}
+
+/// Closes the connection. The last one to close folds the log into the file, and removes it by its name: a log that
+/// somebody put there instead is not the store's to remove.
+fn close(connection: Connection, files: &Watch) {
+    if files.has_foreign_log() {
+        let folded = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        if let Some(error) = folded.err().or(kept.err()) {
+            tracing::error!(%error, "the log of the lost database cannot be folded into it");
+        }
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::error!(%error, "the database cannot be closed");
     }
 }
 
@@ -175,10 +224,11 @@ fn commit(connection: &mut Connection, batch: &mut [Box<dyn Job>]) -> Result<u64
 
 #[cfg(test)]
 mod tests {
+    use super::super::lock::Lock;
     use super::*;
     use std::sync::{Arc, Barrier};
 
-    fn writer() -> Writer {
+    fn writer() -> (Writer, tempfile::TempDir) {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
@@ -186,7 +236,13 @@ mod tests {
                  CREATE TABLE kept (value INTEGER UNIQUE);",
             )
             .unwrap();
-        Writer::start(connection, 7).unwrap()
+        // Files that stand for those of a database: what is written goes into memory.
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("am.sqlite");
+        std::fs::write(folder.path().join("am.sqlite-wal"), "").unwrap();
+        let lock = Lock::take(&path).unwrap();
+        let files = Watch::new(&path, lock.path(), lock.id()).unwrap();
+        (Writer::start(connection, 7, Arc::new(files)).unwrap(), folder)
     }
 
     fn keep(connection: &Connection, value: i64) -> Result<(), StoreError> {
@@ -206,7 +262,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_job_that_fails_takes_none_of_its_group_with_it() {
-        let writer = Arc::new(writer());
+        let (writer, _folder) = writer();
+        let writer = Arc::new(writer);
         // Hold the writer until three jobs are queued behind it, so that they share a commit.
         let gate = Arc::new(Barrier::new(2));
         let held = {
@@ -238,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn when_the_transaction_is_lost_nobody_is_told_it_was_kept() {
-        let writer = writer();
+        let (writer, _folder) = writer();
         let lost = writer.run(|connection| {
             keep(connection, 1)?;
             // What SQLite does by itself when the disk is full.
@@ -250,8 +307,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_acknowledged_once_the_file_is_gone_or_another_one() {
+        for replaced in [false, true] {
+            for name in ["am.sqlite", "am.sqlite-wal"] {
+                let (writer, folder) = writer();
+                let path = folder.path().join(name);
+                writer.run(|connection| keep(connection, 1)).await.unwrap();
+                // In the middle of a commit, before it is acknowledged.
+                let middle = writer.run({
+                    let path = path.clone();
+                    move |connection| {
+                        std::fs::rename(&path, path.with_extension("away")).unwrap();
+                        if replaced {
+                            std::fs::write(&path, "").unwrap();
+                        }
+                        keep(connection, 2)
+                    }
+                });
+                let how = if replaced { "replaced" } else { "removed" };
+                let error = middle.await.unwrap_err().to_string();
+                assert!(error.contains(how) && error.contains(name), "{error}");
+                // Lost for good: putting it back does not bring back what was written since.
+                std::fs::rename(path.with_extension("away"), &path).unwrap();
+                let later = writer.run(|connection| keep(connection, 3)).await.unwrap_err();
+                assert!(matches!(later, StoreError::Lost { .. }), "{later}");
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn dropping_the_writer_finishes_what_was_queued() {
-        let writer = writer();
+        let (writer, _folder) = writer();
         writer.run(|connection| keep(connection, 5)).await.unwrap();
         assert_eq!(kept(&writer).await, [5]);
         let mut changes = writer.changes();
