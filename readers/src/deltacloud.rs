@@ -1,0 +1,88 @@
+//! Requests to the Deltacloud API: what is read before anybody has logged in.
+
+use am_server::faces::deltacloud::negotiation::{USUAL, choose};
+use am_server::faces::deltacloud::params::{Params, Path};
+
+use crate::{Growth, Reader, parts, refused, taken, text};
+
+/// Reads a query or a form, lets it win over another, and gives it back as an error does.
+pub const DELTACLOUD_QUERY: Reader = Reader { name: "deltacloud_query", read: query, growths: QUERIES };
+
+/// A request's path, with its parameters between semicolons.
+pub const DELTACLOUD_PATH: Reader = Reader { name: "deltacloud_path", read: path, growths: PATHS };
+
+/// The first line is the header `Content-Type`; the rest is the body.
+pub const DELTACLOUD_MULTIPART: Reader =
+    Reader { name: "deltacloud_multipart", read: multipart, growths: BODIES };
+
+/// The header `Accept`.
+pub const DELTACLOUD_ACCEPT: Reader = Reader {
+    name: "deltacloud_accept",
+    read: |bytes| text(bytes).is_some_and(|text| choose(Some(text), None, USUAL).is_ok()),
+    growths: HEADERS,
+};
+
+const QUERIES: &[Growth] = &[
+    taken("one name", 2000, |n| "a=b&".repeat(n).into_bytes()),
+    taken("a long value", 30_000, |n| format!("a={}", "b+%41".repeat(n / 5)).into_bytes()),
+    taken("a long name", 30_000, |n| format!("{}=b", "a".repeat(n)).into_bytes()),
+    taken("separators", 10_000, |n| "&".repeat(n).into_bytes()),
+];
+
+const PATHS: &[Growth] = &[
+    taken("segments", 1000, |n| format!("/api{}", "/a%20b".repeat(n)).into_bytes()),
+    taken("one name", 1000, |n| format!("/api{}", ";a=b".repeat(n)).into_bytes()),
+    taken("a long segment", 10_000, |n| format!("/api/{}", "%41".repeat(n)).into_bytes()),
+];
+
+const BODIES: &[Growth] = &[
+    taken("bytes", 30_000, |n| form("XX", &part("XX", "a", &"0123456789abcdef".repeat(n / 16)))),
+    taken("hyphens", 30_000, |n| form("XX", &part("XX", "a", &"-".repeat(n)))),
+    taken("headers of a part", 1000, |n| {
+        let headers = parts(n, |i| format!("X-{i}: y\r\n"));
+        form("XX", &format!("--XX\r\n{headers}{}", part("XX", "a", "b").replacen("--XX\r\n", "", 1)))
+    }),
+    taken("a preamble", 30_000, |n| {
+        let mut body = b"multipart/form-data; boundary=XX\n".to_vec();
+        body.extend("preamble\r\n".repeat(n / 10).bytes());
+        body.extend(
+            form("XX", &part("XX", "a", "b")).splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default(),
+        );
+        body
+    }),
+    refused("no end", 30_000, |n| {
+        format!("multipart/form-data; boundary=XX\n--XX\r\nA: b\r\n\r\n{}", "--X".repeat(n / 3)).into_bytes()
+    }),
+];
+
+const HEADERS: &[Growth] = &[
+    taken("types", 500, |n| "text/xml;q=0.5,".repeat(n).into_bytes()),
+    taken("parameters", 1000, |n| format!("text/xml{}", ";a=b".repeat(n)).into_bytes()),
+    refused("commas", 5000, |n| ",".repeat(n).into_bytes()),
+];
+
+fn query(bytes: &[u8]) -> bool {
+    let mut params = Params::urlencoded(bytes);
+    params.fall_back_to(Params::urlencoded(bytes));
+    let _ = (params.told(), params.numbered("a"), params.prefixed("a").count());
+    true
+}
+
+fn path(bytes: &[u8]) -> bool {
+    text(bytes).and_then(Path::parse).is_some()
+}
+
+fn multipart(bytes: &[u8]) -> bool {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (header, rest) = bytes.split_at(end);
+    let body = rest.get(1..).unwrap_or_default();
+    text(header).is_some_and(|header| Params::multipart(header, body).is_ok())
+}
+
+fn part(boundary: &str, name: &str, content: &str) -> String {
+    format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+}
+
+fn form(boundary: &str, content: &str) -> Vec<u8> {
+    format!("multipart/form-data; boundary={boundary}\n{content}--{boundary}--\r\n").into_bytes()
+}
