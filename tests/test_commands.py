@@ -2,13 +2,16 @@
 
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
+import tomllib
 
 import pytest
 
-from harness import Home, binary, rspec
+from harness import Home, binary, poll, rspec
+from harness.openssl import make, openssl
 
 
 def content(folder):
@@ -27,6 +30,74 @@ def test_init_makes_a_whole_folder(tmp_path):
     omni = (tmp_path / "am/omni_config").read_text()
     assert "https://127.0.0.1:4321/am/3.0" in omni and str(tmp_path / "am/users/alice/cert.pem") in omni
     rspec.validate((tmp_path / "am/request.rspec").read_text(), "request")
+
+
+def test_init_for_a_service_that_others_reach_trusts_nobody_unasked(tmp_path):
+    folder = tmp_path / "am"
+    done = binary.run("init", "--dir", folder, "--authority", "am.example.net", "--listen", "192.0.2.7:12369")
+    made = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert made == {"am.toml", "request.rspec", "server-cert.pem", "server-key.pem"}
+    settings = tomllib.loads((folder / "am.toml").read_text())
+    assert settings["aggregate"]["url"] == "https://am.example.net:12369"
+    text = openssl("x509", "-in", folder / "server-cert.pem", "-noout", "-subject", "-ext", "subjectAltName", "-fingerprint", "-sha256")
+    assert re.search(r"CN ?= ?am\.example\.net", text) and re.findall(r"(?:DNS|IP Address):\S+", text) == ["DNS:am.example.net"]
+    # What is missing, how to go on, and what a federation wants to know.
+    for words in ("trusted_roots", "--development", '"mock"', "am-server check --config", "am-server serve --config"):
+        assert words in done.stdout, done.stdout
+    fingerprint = re.search(r"Fingerprint=(\S+)", text)[1]
+    for words in ("urn:publicid:IDN+am.example.net+authority+am", "https://am.example.net:12369/am/3.0", fingerprint):
+        assert words in done.stdout, done.stdout
+    # As it stands nobody can call, and it says so.
+    check = binary.run("check", "--config", folder / "am.toml", check=False)
+    assert check.returncode == 1 and "nobody can call" in check.stderr and check.stderr.count("\n  - ") == 1
+    # Again, without saying anything but where: what was decided stays.
+    again = binary.run("init", "--dir", folder)
+    assert "nothing was changed" in again.stdout and "Put the root certificates" in again.stdout
+    assert not (folder / "trusted_roots/development.pem").exists()
+    # Asked for, there is one; and a warning with it.
+    binary.run("init", "--dir", folder, "--development")
+    assert (folder / "users/alice/user-cred.xml").is_file()
+    assert "am.example.net+user+alice" in openssl("x509", "-in", folder / "users/alice/cert.pem", "-noout", "-ext", "subjectAltName")
+    check = binary.run("check", "--config", folder / "am.toml")
+    assert "needs attention" in check.stdout and "development authority" in check.stdout
+    (folder / "trusted_roots/development.pem").unlink()
+    binary.run("init", "--dir", folder)
+    assert not (folder / "trusted_roots/development.pem").exists(), "an operator took it away"
+
+
+def test_init_on_this_machine_says_how_to_go_on(tmp_path):
+    done = binary.run("init", "--dir", tmp_path / "am")
+    for words in ("am-server check", "am-server serve", "am-server credential slice", "alice"):
+        assert words in done.stdout
+    assert "Mend" not in done.stdout and "Put the root" not in done.stdout
+    assert "is good" in binary.run("check", "--config", tmp_path / "am/am.toml", "--strict").stdout
+
+
+@pytest.mark.parametrize("authority", ["192.0.2.7", "localhost", "am"])
+def test_an_authority_that_is_no_name_is_warned_of(tmp_path, authority):
+    done = binary.run("init", "--dir", tmp_path, "--authority", authority)
+    assert "aggregate.authority" in done.stdout
+    config = tmp_path / "am.toml"
+    assert "aggregate.authority" in binary.run("check", "--config", config).stdout
+    assert binary.run("check", "--config", config, "--strict", check=False).returncode == 1
+
+
+def test_clients_are_never_sent_to_their_own_machine(start_server, new_home):
+    home = new_home()
+    told = {}
+    for authority, url in (("am.example.net", None), ("am.example.net", "https://localhost:9"), ("am.test.example", "https://[::1]:9")):
+        home.configure(aggregate={"authority": authority, **({"url": url} if url else {})})
+        found = binary.run("check", "--config", home.config).stdout
+        assert ("aggregate.url" in found) == bool(url), found
+        server = start_server(home)
+        told[authority, url] = server.client().call("GetVersion").value["geni_api_versions"]["3"]
+        port = server.port
+        server.stop()
+        if url is None:
+            assert told[authority, url] == f"https://am.example.net:{port}/am/3.0"
+    assert told["am.example.net", "https://localhost:9"] == "https://am.example.net:9/am/3.0"
+    # Without a name there is nothing better to tell.
+    assert told["am.test.example", "https://[::1]:9"] == "https://[::1]:9/am/3.0"
 
 
 def test_init_again_changes_nothing(new_home):
@@ -161,6 +232,64 @@ def test_check_looks_into_certificates_drivers_and_aliases(new_home):
     assert done.returncode == 1
     for words in ("enormous", "lab", "trusted_roots"):
         assert words in done.stderr, done.stderr
+
+
+def test_certificates_that_cannot_do_their_work_are_said(new_home, tmp_path, start_server):
+    home = new_home()
+    roots = home.folder / "trusted_roots"
+    past, future = ("20200101000000Z", "20210101000000Z"), ("20400101000000Z", "20410101000000Z")
+    old = make(tmp_path, "old", "urn:publicid:IDN+old.example+authority+ca", days=past, authority=True)
+    young = make(tmp_path, "young", "urn:publicid:IDN+young.example+authority+ca", days=future, authority=True)
+    person = make(tmp_path, "person", "urn:publicid:IDN+x.example+user+bob")
+    for name, identity in (("old", old), ("young", young), ("person", person)):
+        shutil.copy(identity.certificate, roots / f"{name}.pem")
+    shutil.copy(old.certificate, home.folder / "server-cert.pem")
+    shutil.copy(old.key, home.folder / "server-key.pem")
+    (home.folder / "server-key.pem").chmod(0o644)
+    expected = (
+        r"trusted_roots: .*old\.pem: .*old\.example.* expired at 2021-01-01T00:00:00Z",
+        r"trusted_roots: .*young\.pem: .*young\.example.* not valid before 2040-01-01T00:00:00Z",
+        r"trusted_roots: .*person\.pem: .*\+user\+bob.* CA:TRUE",
+        r"tls\.certificate: .*server-cert\.pem: .* expired at 2021",
+        r"tls\.certificate: .*server-cert\.pem is not a certificate for 127\.0\.0\.1",
+        r"tls\.key: every user of this machine can read .*server-key\.pem",
+    )
+    check = binary.run("check", "--config", home.config)
+    assert "is good" not in check.stdout
+    strict = binary.run("check", "--config", home.config, "--strict", check=False)
+    assert strict.returncode == 1
+    # It starts all the same, and its log says so, too; monitors see it coming.
+    server = start_server(home, metrics={"listen": "127.0.0.1:0"})
+    read = lambda: server.log.read_text()
+    poll.until(lambda: "serving" in read(), "the start in the log")
+    log = read()
+    for pattern in expected:
+        for where, text in (("check", check.stdout), ("check --strict", strict.stderr), ("the log", log)):
+            assert re.search(pattern, text), f"{pattern} is not in {where}: {text}"
+
+
+def test_a_key_that_cannot_be_used_is_said_in_words(new_home):
+    home = new_home()
+    key = home.folder / "server-key.pem"
+    whole = key.read_bytes()
+    encrypted = subprocess.run(
+        ["openssl", "pkey", "-in", key, "-aes128", "-passout", "pass:secret"], check=True, capture_output=True
+    ).stdout
+    traditional = subprocess.run(
+        ["openssl", "pkey", "-in", key, "-aes128", "-passout", "pass:secret", "-traditional"], check=True, capture_output=True
+    ).stdout
+    for text, words in (
+        (encrypted, "encrypted"),
+        (traditional, "encrypted"),
+        ((home.user("bob") / "key.pem").read_bytes(), "does not belong"),
+        (b"hello", "no private key"),
+    ):
+        key.write_bytes(text)
+        for command in ("check", "serve"):
+            done = binary.run(command, "--config", home.config, check=False)
+            assert done.returncode == 1 and words in done.stderr and "server-key.pem" in done.stderr, done.stderr
+    key.write_bytes(whole)
+    assert "is good" in binary.run("check", "--config", home.config).stdout
 
 
 @pytest.mark.parametrize("command", ["check", "serve"])

@@ -77,6 +77,23 @@ def test_the_figures_tell_what_happens(start_server):
     assert held(monitor.values()) == 0
 
 
+def test_the_ends_of_certificates_are_told(start_server):
+    server = start_server(metrics=METRICS)
+    monitor = Monitor(server)
+
+    def left():
+        samples = monitor.families()["am_certificate_expires_seconds"].samples
+        assert all("am.test.example" in sample.labels["subject"] for sample in samples)
+        return {(sample.labels["purpose"], sample.labels["file"]): sample.value for sample in samples}
+
+    before = left()
+    assert set(before) == {("server", "server-cert.pem"), ("root", "development.pem")}
+    five_years = 5 * 365 * 86400
+    assert all(five_years - 86400 < seconds <= five_years for seconds in before.values())
+    server.set_clock_ahead(100)
+    poll.until(lambda: all(left()[name] <= before[name] - 100 for name in before), "the time running")
+
+
 def test_a_stranger_at_the_door_is_counted(start_server):
     server = start_server(metrics=METRICS)
     monitor = Monitor(server)

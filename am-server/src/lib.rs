@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod config;
 pub mod development;
 pub mod faces;
+pub mod inspection;
 pub mod metrics;
 pub mod plan;
 pub mod reconcile;

@@ -9,6 +9,7 @@ use crate::faces::deltacloud::{self, ListenError};
 use crate::faces::geni::tls;
 use crate::faces::geni::{Face, Limits};
 use crate::faces::metrics;
+use crate::inspection;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 use crate::secrets::PasswordSource;
@@ -98,6 +99,7 @@ impl Service {
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
         let counted = Arc::new(Metrics::new());
+        counted.watch_certificates(inspection::watched(&config));
         let mut clouds = Vec::new();
         for section in &config.drivers {
             clouds.push(open_driver(section, folder, &clock, &counted)?);

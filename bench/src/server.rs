@@ -1,7 +1,7 @@
 //! Servers as processes of their own: started, watched, ended.
 
 use crate::Failure;
-use am_server::development::Folder;
+use am_server::development::{Folder, Place};
 use chrono::Utc;
 use std::fs::File;
 use std::io::Write as _;
@@ -38,7 +38,8 @@ pub struct Lab {
 pub fn prepare(dir: &Path, lab: Lab) -> Result<Folder, Failure> {
     let folder = Folder::at(dir);
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    folder.init(AUTHORITY, listen, Utc::now()).map_err(Failure::when("the aggregate's folder"))?;
+    let place = Place { authority: AUTHORITY.to_owned(), listen };
+    folder.init(&place, true, Utc::now()).map_err(Failure::when("the aggregate's folder"))?;
     let config = folder.config();
     let mut file =
         File::options().append(true).open(&config).map_err(Failure::when(config.display().to_string()))?;

@@ -49,13 +49,14 @@ def make(
         # Before version 3.4, x509 knows no dates: `ca` does.
         if not days:
             raise
-        _by_ca(folder, request, certificate, extensions, issuer or Identity(certificate, key), days, digest)
+        signer = ["-cert", issuer.certificate, "-keyfile", issuer.key] if issuer else ["-selfsign", "-keyfile", key]
+        _by_ca(folder, request, certificate, extensions, signer, days, digest)
     if issuer:
         certificate.write_text(certificate.read_text() + issuer.certificate.read_text())
     return Identity(certificate, key)
 
 
-def _by_ca(folder, request, certificate, extensions, issuer, days, digest):
+def _by_ca(folder, request, certificate, extensions, signer, days, digest):
     index = folder / "index.txt"
     index.write_text("")
     (folder / "serial").write_text("77\n")
@@ -66,6 +67,6 @@ def _by_ca(folder, request, certificate, extensions, issuer, days, digest):
     )
     openssl(
         *("ca", "-batch", "-notext", "-config", settings, "-in", request, "-out", certificate),
-        *("-cert", issuer.certificate, "-keyfile", issuer.key, "-extfile", extensions),
+        *(*signer, "-extfile", extensions),
         *("-startdate", days[0], "-enddate", days[1]),
     )

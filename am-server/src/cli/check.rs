@@ -2,51 +2,54 @@
 
 use super::Failure;
 use crate::config::Config;
-use crate::faces::geni::tls;
-use crate::service;
+use crate::inspection::Findings;
+use chrono::Utc;
 use clap::Args;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-/// Say everything that is wrong with a configuration.
+/// Say everything that is wrong with a configuration, its certificates and files, or needs attention.
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Fail also when something only needs attention.
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Check {
     #[allow(clippy::print_stdout, reason = "the command's answer")]
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(&self.config)?;
-        let mut problems = Vec::new();
-        match service::roots(&config) {
-            Err(error) => problems.push(error.to_string()),
-            Ok(roots) => {
-                if let Err(error) =
-                    tls::server_config(&config.tls.certificate, &config.tls.key, Arc::new(roots))
-                {
-                    problems.push(format!("tls: {error}"));
-                }
+        let found = Findings::of(&config, &self.config, Utc::now());
+        let file = self.config.display();
+        let list = |sentences: &[String]| -> String {
+            sentences.iter().map(|sentence| format!("\n  - {sentence}")).collect()
+        };
+        if !found.problems.is_empty() {
+            let mut text = format!("{file} cannot be used:{}", list(&found.problems));
+            if !found.warnings.is_empty() {
+                text.push_str(&format!("\nThis needs attention, too:{}", list(&found.warnings)));
             }
+            return Err(text.into());
         }
-        let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
-        for section in &config.drivers {
-            problems.extend(service::driver_problems(section, &folder));
-        }
-        problems.extend(service::alias_problems(&config));
-        problems.extend(service::deltacloud_problems(&config));
-        if problems.is_empty() {
-            println!(
-                "{} is good: {} would serve {}",
-                self.config.display(),
-                config.aggregate.listen,
-                config.aggregate.authority
-            );
+        let serves = format!(
+            "{} would serve {} at {}",
+            config.aggregate.listen,
+            config.aggregate.authority,
+            config.base_url()
+        );
+        if found.warnings.is_empty() {
+            println!("{file} is good: {serves}");
             return Ok(());
         }
-        let list: String = problems.iter().map(|problem| format!("\n  - {problem}")).collect();
-        Err(format!("{} cannot be used:{list}", self.config.display()).into())
+        let text =
+            format!("{file} can be used, but this needs attention:{}\n{serves}", list(&found.warnings));
+        if self.strict {
+            return Err(text.into());
+        }
+        println!("{text}");
+        Ok(())
     }
 }

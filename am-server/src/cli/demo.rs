@@ -4,7 +4,7 @@ use super::client::{Client, items, member, no_options, string, structure, text};
 use super::serve::{runtime, stop_signal};
 use super::{Failure, init, log_to_stderr};
 use crate::config::Config;
-use crate::development::Folder;
+use crate::development::{Folder, Place};
 use crate::service::Service;
 use crate::time::system_clock;
 use chrono::Utc;
@@ -37,8 +37,9 @@ impl Demo {
     pub(super) fn run(self) -> Result<(), Failure> {
         let _log = log_to_stderr("warn");
         let folder = Folder::at(&self.dir);
-        let made = folder.init(init::DEFAULT_AUTHORITY, self.listen, Utc::now())?;
-        say(&match made.len() {
+        let place = Place { authority: init::DEFAULT_AUTHORITY.to_owned(), listen: self.listen };
+        let made = folder.init(&place, true, Utc::now())?;
+        say(&match made.files.len() {
             0 => format!("{} is there already and used as it is.", self.dir.display()),
             count => {
                 format!("Made {count} files in {}: certificates, users, configuration.", self.dir.display())

@@ -32,7 +32,7 @@ enum Command {
     Credential(credential::Credential),
     /// Run the service in the foreground.
     Serve(serve::Serve),
-    /// Say everything that is wrong with a configuration.
+    /// Say everything that is wrong with a configuration, its certificates and files, or needs attention.
     Check(check::Check),
     /// Lift the shutdown of a slice; the service must not be running.
     Restore(restore::Restore),

@@ -2,6 +2,7 @@
 
 use super::{Failure, log_to_stderr};
 use crate::config::Config;
+use crate::inspection;
 use crate::service::Service;
 use crate::time::{clock_ahead, system_clock};
 use clap::Args;
@@ -9,6 +10,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing::warn;
 
 /// Run the service in the foreground.
 #[derive(Debug, Args)]
@@ -28,6 +30,9 @@ impl Serve {
         let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         runtime()?.block_on(async {
             let clock = self.clock_ahead.map_or_else(system_clock, clock_ahead);
+            for warning in inspection::warnings(&config, &self.config, clock()) {
+                warn!(%warning, "the configuration needs attention");
+            }
             let service = Service::start(config, &folder, clock).await?;
             // Whoever was told that it is ready may ask it to end.
             let stop = stop_signal()?;

@@ -8,6 +8,7 @@
 mod aggregate;
 mod deltacloud;
 mod drivers;
+mod host;
 mod limits;
 mod links;
 mod metrics;
@@ -19,6 +20,7 @@ mod volumes;
 pub use aggregate::{AggregateSection, LocationSection};
 pub use deltacloud::{DeltacloudSection, UserSection};
 pub use drivers::DriverSection;
+pub use host::HostKind;
 pub use limits::LimitsSection;
 pub use links::LinksSection;
 pub use metrics::MetricsSection;
@@ -177,13 +179,10 @@ impl Config {
         self.links.first_vlan..=self.links.last_vlan
     }
 
-    /// The URL clients reach the service by, without a trailing slash.
+    /// The URL clients are told, without a trailing slash ([`AggregateSection::base_url`]).
     #[must_use]
     pub fn base_url(&self) -> String {
-        match &self.aggregate.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("https://{}", self.aggregate.listen),
-        }
+        self.aggregate.base_url()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod snapshot;
 
+use crate::inspection::Watched;
 use drivers::{DriverError, Operation};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -13,6 +14,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,6 +66,7 @@ pub struct Metrics {
     rounds: Counter,
     round_seconds: Histogram,
     last_round: Gauge<f64, AtomicU64>,
+    certificates: OnceLock<Vec<Watched>>,
 }
 
 impl Default for Metrics {
@@ -89,6 +92,7 @@ impl Metrics {
             rounds: Counter::default(),
             round_seconds: Histogram::new(CLOUD_SECONDS),
             last_round: Gauge::default(),
+            certificates: OnceLock::new(),
         };
         // A series that is there from the start shows its first event as a rise.
         for reason in [Unserved::Handshake, Unserved::Slow, Unserved::Certificate] {
@@ -126,6 +130,11 @@ impl Metrics {
         let last = self.last_round.clone();
         all.register("am_reconciler_last_round_seconds", "When the last round ended, since 1970", last);
         all
+    }
+
+    /// Tells the certificates that the service works with, once: their ends are shown from now on.
+    pub fn watch_certificates(&self, certificates: Vec<Watched>) {
+        let _ = self.certificates.set(certificates);
     }
 
     /// A call was answered.

@@ -78,6 +78,8 @@ async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
         credentials,
     );
 
+    certificates(aggregate, &mut all);
+
     let written = store.written();
     for (name, help, number) in [
         ("am_database_commits", "Commits, those that failed included", written.commits),
@@ -89,6 +91,27 @@ async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
     let seconds = ConstCounter::new(written.time.as_secs_f64());
     all.register("am_database_commit_seconds", "Time spent on commits", seconds);
     Ok(all)
+}
+
+/// How long the certificates are valid still. Of two with the same labels the later counts: a root that was renewed.
+fn certificates(aggregate: &Aggregate, all: &mut Registry) {
+    let family = Family::<[Named; 3], Gauge>::default();
+    let now = aggregate.now();
+    let mut left: BTreeMap<[Named; 3], i64> = BTreeMap::new();
+    for certificate in aggregate.metrics().certificates.get().into_iter().flatten() {
+        let labels = [
+            ("purpose", certificate.purpose.to_owned()),
+            ("file", certificate.file.clone()),
+            ("subject", certificate.subject.clone()),
+        ];
+        let seconds = (certificate.not_after - now).num_seconds();
+        left.entry(labels).and_modify(|longest| *longest = seconds.max(*longest)).or_insert(seconds);
+    }
+    for (labels, seconds) in left {
+        family.get_or_create(&labels).set(seconds);
+    }
+    let help = "Time until a certificate of the service, or a trusted root, expires; below 0 once it has";
+    all.register("am_certificate_expires_seconds", help, family);
 }
 
 /// How much there is and how much of it is held: in each realm, of volumes, and of the VLAN tags.

@@ -205,6 +205,12 @@ impl Certificate {
         self.0.constraints.ca
     }
 
+    /// Whether its key usage, where it has one, allows signing certificates (RFC 5280, section 4.2.1.3).
+    #[must_use]
+    pub fn may_sign_certificates(&self) -> bool {
+        !self.0.constraints.no_cert_sign
+    }
+
     /// The SubjectPublicKeyInfo as DER.
     #[must_use]
     pub fn spki_der(&self) -> &[u8] {
@@ -250,7 +256,8 @@ impl Certificate {
     }
 
     /// The URN, or else the subject name: what messages call this certificate.
-    pub(crate) fn called(&self) -> String {
+    #[must_use]
+    pub fn called(&self) -> String {
         match self.urn() {
             Some(urn) => urn.to_string(),
             None => self.subject().to_owned(),
@@ -258,7 +265,8 @@ impl Certificate {
     }
 
     /// Whether `issuer`'s key made this certificate's signature.
-    pub(crate) fn is_signed_by(&self, issuer: &Self) -> bool {
+    #[must_use]
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
         if self.0.signed_by.get().is_some_and(|key| **key == *issuer.0.spki) {
             return true;
         }

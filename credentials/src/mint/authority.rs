@@ -51,6 +51,21 @@ impl Subject {
         }
     }
 
+    /// Makes a certificate for the public half of `key` that nobody vouches for but the key itself: for a TLS server
+    /// whose clients are given its certificate.
+    ///
+    /// # Errors
+    /// [`MintError`]: the subject cannot stand in a certificate, or signing fails.
+    pub fn self_signed(
+        &self,
+        key: &KeyPair,
+        not_before: DateTime<Utc>,
+        not_after: DateTime<Utc>,
+    ) -> Result<Certificate, MintError> {
+        let written = self.parameters(key, not_before, not_after)?.self_signed(key).map_err(signing)?;
+        Ok(Certificate::from_der(written.der())?)
+    }
+
     fn parameters(
         &self,
         key: &KeyPair,

@@ -37,12 +37,13 @@ pub enum ListenError {
 /// # Errors
 /// [`TlsSetupError`] when a file cannot be read or certificate and key do not fit together.
 pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsSetupError> {
-    let (chain, key) = certificate::read(certificate, key)?;
+    let (chain, private) = certificate::read(certificate, key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain, private)
+        .map_err(certificate::refused(certificate, key))?;
     Ok(Arc::new(config))
 }
 

@@ -27,13 +27,14 @@ pub fn server_config(
     key: &Path,
     roots: Arc<TrustRoots>,
 ) -> Result<Arc<ServerConfig>, TlsSetupError> {
-    let (chain, key) = certificate::read(certificate, key)?;
+    let (chain, private) = certificate::read(certificate, key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let verifier = Arc::new(ClientVerifier::new(roots, &provider));
     let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(chain, key)?;
+        .with_single_cert(chain, private)
+        .map_err(certificate::refused(certificate, key))?;
     // Clients that open a connection per call save the certificate exchange by resuming.
     config.session_storage = ServerSessionMemoryCache::new(4096);
     Ok(Arc::new(config))

@@ -1,16 +1,22 @@
-//! A development authority: everything a first aggregate and its first experimenters need, in one folder.
+//! The folder of an aggregate, as `init` makes it: configuration, server certificate, trusted roots.
 //!
-//! `init` makes an authority with its key, a server certificate, two users with their credentials, and
-//! configuration files that fit together. It is what the tests and the demonstration run on, and it shows an
-//! operator what the pieces look like before a real clearinghouse takes the authority's place.
+//! Where nobody else can call, or when it is asked for, it also gets a *development authority*: an authority with its key,
+//! trusted by the service, and two users with credentials. The tests and the demonstration run on it, and it shows an
+//! operator what the pieces look like before a real clearinghouse takes the authority's place. A service that others can
+//! reach does not trust it unasked: whoever reads its key can make users.
 
+mod files;
+mod texts;
+
+use crate::config::HostKind;
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::mint::{Authority, KeyPair, MintError, NewCredential, Subject, delegate};
 use credentials::{Certificate, CertificateError, ChainError, CredentialError, Policy, TrustRoots, Verifier};
+pub use files::write_private;
+use files::{read, write_new};
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use urn::{Urn, UrnError};
 use uuid::Uuid;
@@ -71,6 +77,52 @@ pub enum DevelopmentError {
     },
 }
 
+/// Who an aggregate is to be and where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The authority of its URNs.
+    pub authority: String,
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Place {
+    /// As a configuration file says, where there is one that says so.
+    fn of(config: &Path) -> Option<Self> {
+        let table: toml::Table = toml::from_str(&fs::read_to_string(config).ok()?).ok()?;
+        let member = |name| table.get("aggregate")?.get(name)?.as_str();
+        Some(Self { authority: member("authority")?.to_owned(), listen: member("listen")?.parse().ok()? })
+    }
+
+    /// The host that the authority is named after.
+    fn host(&self) -> &str {
+        self.authority.split(':').next().unwrap_or_default()
+    }
+
+    /// The name by which other machines reach it; `None` when they do not, or when it has none.
+    fn name(&self) -> Option<&str> {
+        let host = self.host();
+        (HostKind::of(host) == HostKind::Name && !self.listen.ip().is_loopback()).then_some(host)
+    }
+
+    /// The URL for clients, without a path.
+    fn url(&self) -> String {
+        match self.name() {
+            Some(name) => format!("https://{name}:{}", self.listen.port()),
+            None => format!("https://{}", self.listen),
+        }
+    }
+}
+
+/// What `init` did.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The files that were not there before.
+    pub files: Vec<PathBuf>,
+    /// Whether the folder has a development authority.
+    pub development: bool,
+}
+
 /// A folder made by `init`.
 #[derive(Debug, Clone)]
 pub struct Folder {
@@ -102,33 +154,56 @@ impl Folder {
         self.dir.join("users").join(name)
     }
 
-    /// Makes everything that is not there yet; what is there stays as it is.
+    /// Makes everything that is not there yet; what is there stays as it is, and decides where `place` says otherwise. A
+    /// development authority is made where there is one already, where only this machine can call, and when `development`
+    /// asks for it.
     ///
     /// # Errors
     /// [`DevelopmentError`].
     pub fn init(
         &self,
-        authority: &str,
-        listen: SocketAddr,
+        place: &Place,
+        development: bool,
         now: DateTime<Utc>,
-    ) -> Result<Vec<PathBuf>, DevelopmentError> {
+    ) -> Result<Made, DevelopmentError> {
+        let configured = Place::of(&self.config());
+        let place = configured.as_ref().unwrap_or(place);
+        let has_authority = ["cert.pem", "key.pem"].iter().any(|it| self.path("authority").join(it).exists());
+        let wanted =
+            development || has_authority || (configured.is_none() && place.listen.ip().is_loopback());
         let mut made = Vec::new();
-        for folder in ["trusted_roots", "authority", "users", "slices"] {
-            let path = self.path(folder);
-            fs::create_dir_all(&path).map_err(|source| DevelopmentError::File { path, source })?;
+        self.make_folder("trusted_roots")?;
+        if wanted {
+            for folder in ["authority", "users", "slices"] {
+                self.make_folder(folder)?;
+            }
+            let before = made.len();
+            let authority = self.authority_or_new(&place.authority, now, &mut made)?;
+            let is_new = made.len() > before;
+            let name = authority_name(&authority);
+            // An operator may have taken its root away: only a new one is trusted unasked.
+            if is_new || development || configured.is_none() {
+                let root = authority.chain().iter().map(Certificate::to_pem).collect::<String>();
+                write_new(&self.path("trusted_roots/development.pem"), root.as_bytes(), 0o644, &mut made)?;
+            }
+            self.server_certificate(Some(&authority), &name, place, now, &mut made)?;
+            for user in USERS {
+                self.add_user(&authority, user, now, &mut made)?;
+            }
+            let omni = texts::omni_config(self, &name, &place.url());
+            write_new(&self.path("omni_config"), omni.as_bytes(), 0o644, &mut made)?;
+        } else {
+            self.server_certificate(None, &place.authority, place, now, &mut made)?;
         }
-        let authority = self.authority_or_new(authority, now, &mut made)?;
-        let name = authority_name(&authority);
-        let root = authority.chain().iter().map(Certificate::to_pem).collect::<String>();
-        write_new(&self.path("trusted_roots/development.pem"), root.as_bytes(), 0o644, &mut made)?;
-        self.server_certificate(&authority, &name, listen, now, &mut made)?;
-        for user in USERS {
-            self.add_user(&authority, user, now, &mut made)?;
-        }
-        write_new(&self.config(), am_toml(&name, listen).as_bytes(), 0o644, &mut made)?;
-        write_new(&self.path("omni_config"), self.omni_config(&name, listen).as_bytes(), 0o644, &mut made)?;
-        write_new(&self.path("request.rspec"), REQUEST.as_bytes(), 0o644, &mut made)?;
-        Ok(made)
+        write_new(&self.path("request.rspec"), texts::REQUEST.as_bytes(), 0o644, &mut made)?;
+        // Last: a folder with a configuration was made whole once.
+        write_new(&self.config(), texts::am_toml(place).as_bytes(), 0o644, &mut made)?;
+        Ok(Made { files: made, development: wanted })
+    }
+
+    fn make_folder(&self, name: &str) -> Result<(), DevelopmentError> {
+        let path = self.path(name);
+        fs::create_dir_all(&path).map_err(|source| DevelopmentError::File { path, source })
     }
 
     /// The folder's authority.
@@ -157,11 +232,13 @@ impl Folder {
         Ok(authority)
     }
 
+    /// The server's certificate, of the development authority where there is one, else signed by itself. A service that
+    /// others reach has its DNS name in it and nothing else; one on this machine goes by all the machine's own names.
     fn server_certificate(
         &self,
-        authority: &Authority,
+        authority: Option<&Authority>,
         name: &str,
-        listen: SocketAddr,
+        place: &Place,
         now: DateTime<Utc>,
         made: &mut Vec<PathBuf>,
     ) -> Result<(), DevelopmentError> {
@@ -170,18 +247,26 @@ impl Folder {
         };
         let mut subject = Subject::new(Urn::new(&urn::Authority::parse(name)?, "authority", "am")?);
         subject.uuid = Some(Uuid::new_v4());
-        subject.common_name = Some(name.to_owned());
-        subject.dns_names = vec!["localhost".to_owned()];
-        if !name.contains([':', '_', '%']) {
-            subject.dns_names.push(name.to_owned());
+        subject.common_name = Some(place.host().to_owned());
+        if let Some(host) = place.name() {
+            subject.dns_names = vec![host.to_owned()];
+        } else {
+            subject.dns_names = vec!["localhost".to_owned()];
+            if !matches!(HostKind::of(place.host()), HostKind::Malformed | HostKind::Address) {
+                subject.dns_names.push(place.host().to_owned());
+            }
+            subject.ip_addresses = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()];
+            let ip = place.listen.ip();
+            if !ip.is_loopback() && !ip.is_unspecified() {
+                subject.ip_addresses.push(ip);
+            }
         }
-        subject.ip_addresses = vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()];
-        if !listen.ip().is_loopback() && !listen.ip().is_unspecified() {
-            subject.ip_addresses.push(listen.ip());
-        }
-        let certificate =
-            authority.issue(&subject, &key, now - TimeDelta::hours(1), now + CERTIFICATES_FOR)?;
-        write_new(&file, with_chain(&certificate, authority).as_bytes(), 0o644, made)
+        let (from, until) = (now - TimeDelta::hours(1), now + CERTIFICATES_FOR);
+        let text = match authority {
+            Some(authority) => with_chain(&authority.issue(&subject, &key, from, until)?, authority),
+            None => subject.self_signed(&key, from, until)?.to_pem(),
+        };
+        write_new(&file, text.as_bytes(), 0o644, made)
     }
 
     fn add_user(
@@ -291,37 +376,6 @@ impl Folder {
         urn::user_name(user)?;
         chain_of(&self.user(user).join("cert.pem"))
     }
-
-    fn omni_config(&self, authority: &str, listen: SocketAddr) -> String {
-        let alice = self.user("alice");
-        let absolute = |path: PathBuf| fs::canonicalize(&path).unwrap_or(path).display().to_string();
-        format!(
-            "# Configuration for Omni, the command line client of the GENI tools.\n\
-             # There is no clearinghouse behind the development authority: give credentials with\n\
-             # --slicecredfile and --usercredfile, as `am-server credential slice` writes them.\n\
-             \n\
-             [omni]\n\
-             default_cf = development\n\
-             users = alice\n\
-             \n\
-             [development]\n\
-             type = gcf\n\
-             authority = {authority}\n\
-             ch = https://{listen}\n\
-             cert = {cert}\n\
-             key = {key}\n\
-             \n\
-             [alice]\n\
-             urn = urn:publicid:IDN+{authority}+user+alice\n\
-             # One or more files with SSH public keys, comma separated.\n\
-             keys = ~/.ssh/id_ed25519.pub\n\
-             \n\
-             [aggregate_nicknames]\n\
-             am = urn:publicid:IDN+{authority}+authority+am,https://{listen}/am/3.0\n",
-            cert = absolute(alice.join("cert.pem")),
-            key = absolute(alice.join("key.pem")),
-        )
-    }
 }
 
 /// The place of a certificate that is still to be made, and the key it is to be made for; None when both are there. The
@@ -364,99 +418,3 @@ fn chain_of(path: &Path) -> Result<Vec<Certificate>, DevelopmentError> {
     Certificate::chain_from_pem(&read(path)?)
         .map_err(|source| DevelopmentError::Certificate { path: path.to_owned(), source })
 }
-
-fn read(path: &Path) -> Result<String, DevelopmentError> {
-    fs::read_to_string(path).map_err(|source| DevelopmentError::File { path: path.to_owned(), source })
-}
-
-/// Writes a file unless it is there; its mode is right from the first byte on.
-fn write_new(
-    path: &Path,
-    content: &[u8],
-    mode: u32,
-    made: &mut Vec<PathBuf>,
-) -> Result<(), DevelopmentError> {
-    let failed = |source| DevelopmentError::File { path: path.to_owned(), source };
-    if path.exists() {
-        return Ok(());
-    }
-    // Under another name until it is whole: a file that is there is a file that can be used.
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(".new");
-    let unfinished = PathBuf::from(unfinished);
-    let _ = fs::remove_file(&unfinished);
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished).map_err(failed)?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&unfinished, path))
-        .map_err(failed)?;
-    made.push(path.to_owned());
-    Ok(())
-}
-
-/// Writes a file's whole content, private to its owner; for credentials asked for by name.
-///
-/// # Errors
-/// [`DevelopmentError::File`].
-pub fn write_private(path: &Path, content: &str) -> Result<(), DevelopmentError> {
-    let failed = |source| DevelopmentError::File { path: path.to_owned(), source };
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
-    file.write_all(content.as_bytes()).map_err(failed)
-}
-
-fn am_toml(authority: &str, listen: SocketAddr) -> String {
-    format!(
-        r#"# Configuration of the aggregate manager. Paths are relative to this file's folder.
-# Every setting and its default is described in docs/configuration.md.
-
-[aggregate]
-authority = "{authority}"
-listen = "{listen}"
-database = "am.sqlite"
-# URNs of users who may act on every slice:
-operators = []
-
-[tls]
-certificate = "server-cert.pem"
-key = "server-key.pem"
-# Put the root certificates of the clearinghouses you trust into this folder.
-trusted_roots = "trusted_roots"
-
-# Names experimenters use for hardware profiles; "default-vm" is what a node without a sliver type gets.
-[sliver_types]
-default-vm = "small"
-
-[[drivers]]
-name = "lab"
-kind = "mock"
-database = "mock.sqlite"
-"#
-    )
-}
-
-/// A first request: two virtual machines and a link between them.
-const REQUEST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<rspec type="request" xmlns="http://www.geni.net/resources/rspec/3"
-       xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
-       xsi:schemaLocation="http://www.geni.net/resources/rspec/3 http://www.geni.net/resources/rspec/3/request.xsd">
-  <node client_id="server" exclusive="false">
-    <sliver_type name="default-vm"/>
-    <interface client_id="server:if0"><ip address="10.10.1.1" netmask="255.255.255.0" type="ipv4"/></interface>
-  </node>
-  <node client_id="client" exclusive="false">
-    <sliver_type name="default-vm"/>
-    <interface client_id="client:if0"><ip address="10.10.1.2" netmask="255.255.255.0" type="ipv4"/></interface>
-  </node>
-  <link client_id="lan">
-    <interface_ref client_id="server:if0"/>
-    <interface_ref client_id="client:if0"/>
-  </link>
-</rspec>
-"#;

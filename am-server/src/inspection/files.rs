@@ -1,0 +1,122 @@
+//! Whether files are open to users of the machine who have no business with them.
+
+use crate::config::Config;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Everybody may read.
+const READ_BY_ALL: u32 = 0o004;
+/// Everybody may write.
+const WRITTEN_BY_ALL: u32 = 0o002;
+
+/// Warns of secrets that every user can read, and of files and folders of the configuration that every user can change.
+pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<String>) {
+    for (setting, path) in secrets(config, file) {
+        if mode(&path) & READ_BY_ALL != 0 {
+            warnings.push(format!(
+                "{setting}: every user of this machine can read {path}; `chmod 600 {path}` ends that",
+                path = path.display()
+            ));
+        }
+    }
+    let plain = [
+        ("the configuration".to_owned(), file.to_owned()),
+        ("tls.certificate".to_owned(), config.tls.certificate.clone()),
+        ("tls.trusted_roots".to_owned(), config.tls.trusted_roots.clone()),
+    ];
+    let roots = std::fs::read_dir(&config.tls.trusted_roots).into_iter().flatten().flatten();
+    let roots = roots.map(|entry| ("tls.trusted_roots".to_owned(), entry.path()));
+    for (setting, path) in secrets(config, file).into_iter().chain(plain).chain(roots) {
+        if mode(&path) & WRITTEN_BY_ALL != 0 {
+            warnings.push(format!(
+                "{setting}: every user of this machine can change {path}; `chmod o-w {path}` ends that",
+                path = path.display()
+            ));
+        }
+    }
+}
+
+/// The files with secrets, each with the setting that names it.
+fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let mut secrets = vec![
+        ("tls.key".to_owned(), config.tls.key.clone()),
+        // It holds users' keys and what they send to their machines.
+        ("aggregate.database".to_owned(), config.aggregate.database.clone()),
+    ];
+    for driver in &config.drivers {
+        for name in ["password_file", "database"] {
+            if let Some(path) = driver.settings.get(name).and_then(toml::Value::as_str) {
+                secrets.push((format!("[[drivers]] {}: {name}", driver.name), folder.join(path)));
+            }
+        }
+    }
+    if let Some(section) = &config.deltacloud {
+        secrets.extend(section.key.iter().map(|path| ("deltacloud.key".to_owned(), path.clone())));
+        for user in &section.users {
+            let path = user.password.password_file.iter();
+            secrets.extend(path.map(|path| (format!("deltacloud.users {}", user.name), path.clone())));
+        }
+    }
+    secrets
+}
+
+/// A file's permissions; none for one that is not there, which others complain of.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).map_or(0, |found| found.permissions().mode())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::development::{Folder, Place};
+    use chrono::Utc;
+    use std::fs::{Permissions, set_permissions, write};
+
+    #[test]
+    fn files_that_are_open_to_all_are_named_with_their_setting() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::at(dir.path());
+        let place = Place { authority: "am.test.example".to_owned(), listen: "127.0.0.1:0".parse().unwrap() };
+        folder.init(&place, false, Utc::now()).unwrap();
+        let mut text = std::fs::read_to_string(folder.config()).unwrap();
+        text.push_str(
+            "[[drivers]]\nname = \"far\"\nkind = \"deltacloud\"\nurl = \"https://x/api\"\nuser = \"u\"\npassword_file = \"far\"\n\
+             [deltacloud]\nlisten = \"127.0.0.1:0\"\n[[deltacloud.users]]\nname = \"ann\"\npassword_file = \"ann\"\n",
+        );
+        write(folder.config(), text).unwrap();
+        let mode =
+            |name: &str, mode| set_permissions(folder.path(name), Permissions::from_mode(mode)).unwrap();
+        for name in ["far", "ann", "am.sqlite", "mock.sqlite"] {
+            write(folder.path(name), "secret\n").unwrap();
+            mode(name, 0o640);
+        }
+        let warnings = || {
+            let mut warnings = Vec::new();
+            permissions(&Config::load(&folder.config()).unwrap(), &folder.config(), &mut warnings);
+            warnings
+        };
+        assert_eq!(warnings(), [""; 0]);
+        for (name, open, setting) in [
+            ("server-key.pem", 0o644, "tls.key"),
+            ("far", 0o604, "[[drivers]] far: password_file"),
+            ("ann", 0o644, "deltacloud.users ann"),
+            ("am.sqlite", 0o644, "aggregate.database"),
+            ("mock.sqlite", 0o644, "[[drivers]] lab: database"),
+            ("am.toml", 0o646, "the configuration"),
+            ("trusted_roots", 0o777, "tls.trusted_roots"),
+            ("trusted_roots/development.pem", 0o666, "tls.trusted_roots"),
+            ("server-cert.pem", 0o666, "tls.certificate"),
+        ] {
+            let before = std::fs::metadata(folder.path(name)).unwrap().permissions();
+            mode(name, open);
+            let found = warnings();
+            let path = folder.path(name).display().to_string();
+            assert!(
+                matches!(found.as_slice(), [one] if one.starts_with(setting) && one.contains(&path)),
+                "{name}: {found:?}"
+            );
+            set_permissions(folder.path(name), before).unwrap();
+        }
+    }
+}

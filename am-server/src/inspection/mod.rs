@@ -1,0 +1,66 @@
+//! What is wrong with a configuration, and what needs attention, found before anybody is served.
+//!
+//! A *problem* keeps the service from starting: `check` fails, and `serve` ends with the same words. A *warning* does not,
+//! but something of the configuration cannot do its work, or soon will not, or is open to others. `check` lists both,
+//! `serve` logs the warnings, and `init` ends with them.
+
+mod certificates;
+mod files;
+
+pub use certificates::{Watched, watched};
+
+use crate::config::Config;
+use crate::faces::geni::tls;
+use crate::service;
+use chrono::{DateTime, Utc};
+use std::path::Path;
+use std::sync::Arc;
+
+/// All that was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What keeps the service from starting, a sentence each.
+    pub problems: Vec<String>,
+    /// What needs attention, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl Findings {
+    /// Looks into everything that the configuration in `file` names. Nothing is opened for writing, and no cloud is
+    /// asked.
+    #[must_use]
+    pub fn of(config: &Config, file: &Path, now: DateTime<Utc>) -> Self {
+        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+        Self { problems: problems(config, &folder), warnings: warnings(config, file, now) }
+    }
+}
+
+fn problems(config: &Config, folder: &Path) -> Vec<String> {
+    let mut problems = Vec::new();
+    match service::roots(config) {
+        Err(error) => problems.push(error.to_string()),
+        Ok(roots) => {
+            if let Err(error) = tls::server_config(&config.tls.certificate, &config.tls.key, Arc::new(roots))
+            {
+                problems.push(format!("tls: {error}"));
+            }
+        }
+    }
+    for section in &config.drivers {
+        problems.extend(service::driver_problems(section, folder));
+    }
+    problems.extend(service::alias_problems(config));
+    problems.extend(service::deltacloud_problems(config));
+    problems
+}
+
+/// What needs attention in a configuration that the service starts with, a sentence each; `file` is where it was read.
+#[must_use]
+pub fn warnings(config: &Config, file: &Path, now: DateTime<Utc>) -> Vec<String> {
+    let mut warnings = config.aggregate.warnings();
+    certificates::server(config, now, &mut warnings);
+    certificates::deltacloud(config, now, &mut warnings);
+    certificates::roots(config, file, now, &mut warnings);
+    files::permissions(config, file, &mut warnings);
+    warnings
+}
