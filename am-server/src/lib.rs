@@ -7,10 +7,12 @@
 
 pub mod aggregate;
 pub mod cli;
+pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod development;
 pub mod faces;
+pub mod health;
 pub mod inspection;
 pub mod metrics;
 pub mod plan;

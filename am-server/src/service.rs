@@ -1,6 +1,7 @@
 //! The service put together: configuration, trust, store, drivers, aggregate, face and reconciler.
 
 use crate::aggregate::{Aggregate, StartError};
+use crate::clock::{Clocks, GuardedClock};
 use crate::cloud::Cloud;
 use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
 use crate::faces::certificate::TlsSetupError;
@@ -9,6 +10,7 @@ use crate::faces::deltacloud::{self, ListenError};
 use crate::faces::geni::tls;
 use crate::faces::geni::{Face, Limits};
 use crate::faces::metrics;
+use crate::health;
 use crate::inspection;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
@@ -68,6 +71,12 @@ pub enum ServiceError {
     /// The drivers or the store at start-up.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The database went away while the service was running.
+    #[error("the service ended: aggregate.database: {0}")]
+    Lost(StoreError),
+    /// The reconciler ended although nobody asked for it.
+    #[error("the service ended because the reconciler did: {0}")]
+    Reconciler(String),
     /// The address cannot be listened on.
     #[error("aggregate.listen: {address}: {source}")]
     Listen {
@@ -93,7 +102,12 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn start(mut config: Config, folder: &Path, clock: Clock) -> Result<Self, ServiceError> {
+    pub async fn start(mut config: Config, folder: &Path, clocks: Clocks) -> Result<Self, ServiceError> {
+        let guarded = Arc::new(GuardedClock::new(clocks, config.policy.clock_jump_believed_after()));
+        let clock: Clock = {
+            let guarded = Arc::clone(&guarded);
+            Arc::new(move || guarded.now())
+        };
         let roots = roots(&config)?;
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
@@ -121,7 +135,7 @@ impl Service {
             Some(section) => Some(metrics_listener(section.listen).await?),
             None => None,
         };
-        let aggregate = Aggregate::start(config, verifier, store, clouds, clock, counted).await?;
+        let aggregate = Aggregate::start(config, verifier, store, clouds, guarded, counted).await?;
         let aggregate = Arc::new(aggregate);
         let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
         let metrics =
@@ -135,6 +149,12 @@ impl Service {
         self.address
     }
 
+    /// What it serves.
+    #[must_use]
+    pub fn aggregate(&self) -> &Arc<Aggregate> {
+        &self.aggregate
+    }
+
     /// URL of version 3 of the API.
     #[must_use]
     pub fn url(&self) -> String {
@@ -142,32 +162,66 @@ impl Service {
     }
 
     /// Serves until `stop` turns true; then requests under way are finished, and nothing is left half done.
-    pub async fn run(self, stop: watch::Receiver<bool>) {
+    ///
+    /// # Errors
+    /// [`ServiceError::Lost`] and [`ServiceError::Reconciler`]: the service had to end without being asked to.
+    pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServiceError> {
         info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
         let mut reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        let mut lost = self.aggregate.store().lost();
         let (end, ended) = watch::channel(false);
         let deltacloud =
             self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
         let metrics = self.metrics.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
+        let examining =
+            tokio::spawn(health::examine_now_and_then(Arc::clone(&self.aggregate), ended.clone()));
         let serving = tokio::spawn(self.face.serve(self.listener, ended));
-        let mut stop = stop;
-        // Without its reconciler the service would promise what nobody carries out: it ends with it.
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
-            result = &mut reconciler => tracing::error!(?result, "the reconciler ended: the service ends too"),
+        let outcome = end_of_service(stop, &mut reconciler, &mut lost).await;
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "the service ends without being asked to");
         }
         let _ = end.send(true);
-        for task in std::iter::once(serving).chain(deltacloud).chain(metrics) {
+        for task in [serving, examining].into_iter().chain(deltacloud).chain(metrics) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a face ended badly");
             }
         }
+        if outcome.is_err() {
+            // It is not told of the end, and what it would do has no ground any more.
+            reconciler.abort();
+        }
         if !reconciler.is_finished()
             && let Err(error) = reconciler.await
+            && !error.is_cancelled()
         {
             tracing::error!(%error, "the reconciler ended badly");
         }
         info!("stopped");
+        outcome
+    }
+}
+
+/// Waits for a reason to end. Without its reconciler the service would promise what nobody carries out, and without its
+/// database it would promise what nobody remembers.
+async fn end_of_service(
+    mut stop: watch::Receiver<bool>,
+    reconciler: &mut JoinHandle<()>,
+    lost: &mut watch::Receiver<Option<StoreError>>,
+) -> Result<(), ServiceError> {
+    let asked = stop.clone();
+    tokio::select! {
+        // The reconciler ends as well when the service is asked to: that is asked first.
+        biased;
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        Ok(lost) = lost.wait_for(Option::is_some) => match &*lost {
+            Some(error) => Err(ServiceError::Lost(error.clone())),
+            None => Ok(()),
+        },
+        result = reconciler => match result {
+            Ok(()) if *asked.borrow() => Ok(()),
+            Ok(()) => Err(ServiceError::Reconciler("it returned".to_owned())),
+            Err(error) => Err(ServiceError::Reconciler(error.to_string())),
+        },
     }
 }
 
@@ -385,4 +439,40 @@ pub fn alias_problems(config: &Config) -> Vec<String> {
             )
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The outcome when these things happen before anybody looks.
+    async fn outcome(stopped: bool, reconciler: Option<bool>, is_lost: bool) -> Result<(), ServiceError> {
+        let (_stop, stop) = watch::channel(stopped);
+        let mut task = tokio::spawn(async move {
+            match reconciler {
+                Some(true) => {}
+                Some(false) => panic!("the reconciler breaks"),
+                None => std::future::pending().await,
+            }
+        });
+        while reconciler.is_some() && !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let error = StoreError::Lost { path: "am.sqlite".into(), how: "removed" };
+        let (_lost, mut lost) = watch::channel(is_lost.then_some(error));
+        end_of_service(stop, &mut task, &mut lost).await
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_service_is_a_success_only_if_somebody_asked_for_it() {
+        for reconciler in [None, Some(true)] {
+            assert!(outcome(true, reconciler, false).await.is_ok(), "{reconciler:?}");
+        }
+        for broken in [true, false] {
+            let error = outcome(false, Some(broken), false).await.unwrap_err();
+            assert!(matches!(error, ServiceError::Reconciler(_)), "{error}");
+        }
+        let error = outcome(false, None, true).await.unwrap_err();
+        assert!(error.to_string().contains("am.sqlite was removed"), "{error}");
+    }
 }

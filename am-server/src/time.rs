@@ -15,16 +15,6 @@ pub fn system_clock() -> Clock {
     std::sync::Arc::new(|| Utc::now().trunc_subsecs(0))
 }
 
-/// The machine's clock, ahead by the number of seconds in a file, which is read again every time.
-#[must_use]
-pub fn clock_ahead(file: std::path::PathBuf) -> Clock {
-    std::sync::Arc::new(move || {
-        let ahead =
-            std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        (Utc::now() + chrono::TimeDelta::seconds(ahead)).trunc_subsecs(0)
-    })
-}
-
 /// A text that is not a date.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a date and time; write it like 2030-01-31T12:00:00Z")]

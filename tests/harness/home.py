@@ -25,8 +25,11 @@ class Home:
         self.folder = folder
         self.authority = authority
         self._minted: dict[tuple, str] = {}
+        # The folder whose slice certificates stand for the slices of all copies: a slice is known by its certificate.
+        self.minting = self
         if like:
             self._minted = like._minted
+            self.minting = like.minting
             shutil.copytree(like.folder, folder, dirs_exist_ok=True)
         else:
             binary.run("init", "--dir", folder, "--authority", authority, "--listen", "127.0.0.1:0")
@@ -45,8 +48,13 @@ class Home:
 
     @property
     def clock_file(self) -> Path:
-        """Holds by how many seconds the server's clock is ahead."""
+        """Holds by how many seconds the server's clocks are ahead."""
         return self.folder / "clock"
+
+    @property
+    def wall_clock_file(self) -> Path:
+        """Holds by how many seconds more the server's wall clock is ahead."""
+        return self.folder / "wall-clock"
 
     def user(self, name: str) -> Path:
         return self.folder / "users" / name
@@ -99,7 +107,7 @@ class Home:
         """A credential over a slice, minted by the folder's authority."""
         key = (slice_name, owner, days)
         if key not in self._minted:
-            command = ["credential", "slice", "--dir", self.folder, "--slice", slice_name]
+            command = ["credential", "slice", "--dir", self.minting.folder, "--slice", slice_name]
             minted = binary.run(*command, "--owner", owner, "--days", days).stdout.strip()
             self._minted[key] = minted
         return self._minted[key]

@@ -32,6 +32,7 @@ class Server:
         self.free_names: list[str] = []
         self._names = 0
         home.clock_file.touch()
+        home.wall_clock_file.touch()
         if pace:
             home.configure(**pace)
         if sections:
@@ -47,7 +48,10 @@ class Server:
         self.log = self.home.folder / f"server-{self.runs}.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [binary.path(), "serve", "--config", self.home.config, "--clock-ahead", self.home.clock_file],
+                [
+                    *(binary.path(), "serve", "--config", self.home.config),
+                    *("--clock-ahead", self.home.clock_file, "--wall-clock-ahead", self.home.wall_clock_file),
+                ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -110,10 +114,18 @@ class Server:
     # Time
 
     def set_clock_ahead(self, seconds: int):
-        """From now on the server's clock is this much ahead of the machine's."""
-        new = self.home.clock_file.with_suffix(".new")
+        """Time passes: from now on the server's clocks are this much ahead of the machine's."""
+        self._set(self.home.clock_file, seconds)
+
+    def set_wall_clock_wrong(self, seconds: int):
+        """No time passes, but from now on the server's wall clock shows this much more than it should."""
+        self._set(self.home.wall_clock_file, seconds)
+
+    @staticmethod
+    def _set(file, seconds):
+        new = file.with_suffix(".new")
         new.write_text(str(int(seconds)))
-        new.replace(self.home.clock_file)
+        new.replace(file)
 
     # Callers
 

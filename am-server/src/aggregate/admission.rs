@@ -116,7 +116,7 @@ impl Aggregate {
     /// # Errors
     /// More of them than any honest caller has (geni_code 1).
     pub(super) async fn verified(&self, credentials: &[CredentialText]) -> Result<Presented, CallError> {
-        let now = self.now();
+        let now = self.clock().latest();
         let texts = credentials
             .iter()
             .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
@@ -152,8 +152,15 @@ impl Aggregate {
         target: Target,
         operation: Operation,
     ) -> Result<Authorised, CallError> {
-        credentials::authorise(presented, caller.identity(), &target, operation, &self.principal, self.now())
-            .map_err(|denied| CallError::forbidden(denied.to_string()).with_am_code(denied.kind.am_code()))
+        credentials::authorise(
+            presented,
+            caller.identity(),
+            &target,
+            operation,
+            &self.principal,
+            self.clock().latest(),
+        )
+        .map_err(|denied| CallError::forbidden(denied.to_string()).with_am_code(denied.kind.am_code()))
     }
 
     /// The slice of the first sliver that was ever known here.

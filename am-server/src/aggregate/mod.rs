@@ -36,10 +36,10 @@ mod volumes;
 
 pub use admission::Admitted;
 
+use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::time::Clock;
 use answer::{SliverEntry, Slivers};
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
@@ -84,7 +84,7 @@ pub struct Aggregate {
     restocking: tokio::sync::Mutex<()>,
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
     locks: SliceLocks,
-    clock: Clock,
+    clock: Arc<GuardedClock>,
     metrics: Arc<Metrics>,
 }
 
@@ -109,7 +109,7 @@ impl Aggregate {
         verifier: Arc<Verifier>,
         store: Arc<dyn Store>,
         clouds: Vec<Cloud>,
-        clock: Clock,
+        clock: Arc<GuardedClock>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
         let authority = config.authority();
@@ -148,7 +148,14 @@ impl Aggregate {
     /// Now, in whole seconds.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        (self.clock)()
+        self.clock.now()
+    }
+
+    /// The clock, which may have doubts about the time. Credentials and certificates are judged by
+    /// [`GuardedClock::latest`], expiry by [`GuardedClock::earliest`].
+    #[must_use]
+    pub fn clock(&self) -> &Arc<GuardedClock> {
+        &self.clock
     }
 
     /// Whom the aggregate trusts.
@@ -221,7 +228,7 @@ impl Aggregate {
         let mut cleared = false;
         for _ in 0..ATTEMPTS {
             let turn = self.locks.take(urn).await;
-            let spoilt = match self.attempt(urn, &event).await {
+            let spoilt = match self.attempt(urn, &event, self.now()).await {
                 Ok(transition) => return Ok(transition),
                 Err(spoilt) => spoilt,
             };
@@ -239,7 +246,7 @@ impl Aggregate {
         Err(CallError::new(GeniCode::Busy, format!("slice {urn} is being changed by other calls; try again")))
     }
 
-    async fn attempt<F>(&self, urn: &Urn, event: &F) -> Result<Transition, Spoilt>
+    async fn attempt<F>(&self, urn: &Urn, event: &F, now: DateTime<Utc>) -> Result<Transition, Spoilt>
     where
         F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
@@ -248,7 +255,7 @@ impl Aggregate {
             GeniCode::TooBig | GeniCode::VlanUnavailable => Spoilt::NoRoom(error),
             _ => Spoilt::For(error),
         })?;
-        let transition = state::apply(&slice, &event, self.now(), &self.policy)
+        let transition = state::apply(&slice, &event, now, &self.policy)
             .map_err(|refusal| Spoilt::For(refused(refusal)))?;
         match self.store.save(&transition).await {
             Ok(_) => Ok(transition),
@@ -260,13 +267,14 @@ impl Aggregate {
 
     /// Lets the time pass for all slices with slivers that have expired.
     pub(crate) async fn expire_due(&self) {
-        let due = match self.store.due(self.now()).await {
+        let now = self.clock.earliest();
+        let due = match self.store.due(now).await {
             Ok(due) => due,
             Err(error) => return tracing::error!(%error, "what has expired cannot be found"),
         };
         for slice in due {
             let turn = self.locks.take(&slice).await;
-            match self.attempt(&slice, &|_: &Slice, _: &_| Ok(Event::Expire)).await {
+            match self.attempt(&slice, &|_: &Slice, _: &_| Ok(Event::Expire), now).await {
                 Ok(transition) => {
                     tracing::info!(%slice, slivers = transition.departed.len(), "slivers expired")
                 }
@@ -319,6 +327,13 @@ fn refused(refusal: Refusal) -> CallError {
 
 /// A failure of the store as an answer: the details are for the log.
 fn database(error: StoreError) -> CallError {
+    if let StoreError::Unreadable { row } = &error {
+        tracing::error!(%row, "a call met a row of the database that cannot be read");
+        return CallError::new(
+            GeniCode::DatabaseError,
+            "what is stored of this slice cannot be read, and nothing was changed; other slices are not concerned: tell the operators of the aggregate",
+        );
+    }
     tracing::error!(%error, "the database failed");
     CallError::new(GeniCode::DatabaseError, "the database failed; nothing was changed")
 }

@@ -3,10 +3,10 @@
 use super::client::{Client, items, member, no_options, string, structure, text};
 use super::serve::{runtime, stop_signal};
 use super::{Failure, init, log_to_stderr};
+use crate::clock::system_clocks;
 use crate::config::Config;
 use crate::development::{Folder, Place};
 use crate::service::Service;
-use crate::time::system_clock;
 use chrono::Utc;
 use clap::Args;
 use dxr::Value;
@@ -47,7 +47,7 @@ impl Demo {
         });
         let config = Config::load(&folder.config())?;
         runtime()?.block_on(async {
-            let service = Service::start(config, &self.dir, system_clock()).await?;
+            let service = Service::start(config, &self.dir, system_clocks()).await?;
             let (address, url) = (service.address(), service.url());
             say(&format!("ready: {url}\n"));
             let stop = stop_signal()?;
@@ -64,7 +64,7 @@ impl Demo {
                 let _ = stopped.wait_for(|stop| *stop).await;
             }
             let _ = end.send(true);
-            serving.await?;
+            serving.await??;
             Ok(())
         })
     }

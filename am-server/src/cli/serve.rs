@@ -1,14 +1,15 @@
 //! `am-server serve`.
 
 use super::{Failure, log_to_stderr};
+use crate::clock::{GuardedClock, ahead, system_clocks};
 use crate::config::Config;
 use crate::inspection;
 use crate::service::Service;
-use crate::time::{clock_ahead, system_clock};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
-use tokio::signal::unix::{SignalKind, signal};
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -18,9 +19,12 @@ pub(super) struct Serve {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// A file with a number of seconds that the service's clock is ahead of the machine's; for tests of expiry.
+    /// A file with a number of seconds that the service's clocks are ahead of the machine's; for tests of expiry.
     #[arg(long, value_name = "FILE", hide = true)]
     clock_ahead: Option<PathBuf>,
+    /// The same for what the wall clock alone shows; for tests of a clock that is wrong.
+    #[arg(long, value_name = "FILE", hide = true)]
+    wall_clock_ahead: Option<PathBuf>,
 }
 
 impl Serve {
@@ -29,15 +33,18 @@ impl Serve {
         let config = Config::load(&self.config)?;
         let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         runtime()?.block_on(async {
-            let clock = self.clock_ahead.map_or_else(system_clock, clock_ahead);
-            for warning in inspection::warnings(&config, &self.config, clock()) {
+            let clocks = ahead(system_clocks(), self.clock_ahead, self.wall_clock_ahead);
+            let (now, _) = clocks();
+            for warning in inspection::warnings(&config, &self.config, now) {
                 warn!(%warning, "the configuration needs attention");
             }
-            let service = Service::start(config, &folder, clock).await?;
+            let service = Service::start(config, &folder, clocks).await?;
+            confirm_clock_on_signal(Arc::clone(service.aggregate().clock()))?;
+            let _file_size = survive_file_size_limit()?;
             // Whoever was told that it is ready may ask it to end.
             let stop = stop_signal()?;
             announce(&service.url())?;
-            service.run(stop).await;
+            service.run(stop).await?;
             Ok(())
         })
     }
@@ -53,6 +60,26 @@ pub(super) fn announce(url: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready: {url}")?;
     out.flush()
+}
+
+/// With SIGUSR1 an operator says that the wall clock is right, should the service doubt it.
+fn confirm_clock_on_signal(clock: Arc<GuardedClock>) -> std::io::Result<()> {
+    let mut confirmed = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while confirmed.recv().await.is_some() {
+            clock.confirm();
+        }
+    });
+    Ok(())
+}
+
+/// The number of SIGXFSZ on Linux, which the library has no name for.
+const SIGXFSZ: i32 = 25;
+
+/// With a limit on the size of files (`ulimit -f`, `LimitFSIZE=`) the system ends a process that writes beyond it, unless
+/// the process handles the signal: then the write fails, and the caller is told so. Holds for as long as the process.
+fn survive_file_size_limit() -> std::io::Result<Signal> {
+    signal(SignalKind::from_raw(SIGXFSZ))
 }
 
 /// Turns true when the process is asked to end.

@@ -14,6 +14,8 @@ pub struct PolicySection {
     pub provisioned_days: u32,
     /// Days from now that a renewal may reach.
     pub renewal_days: u32,
+    /// Minutes that a jump of the wall clock has to last until it is believed.
+    pub clock_jump_minutes: u32,
     /// `geni_single_allocation`: a slice's slivers move through Provision, Update and Cancel together.
     pub single_allocation: bool,
     /// `geni_allocate`: `geni_single`, `geni_disjoint` or `geni_many`.
@@ -26,6 +28,7 @@ impl Default for PolicySection {
             allocated_minutes: 10,
             provisioned_days: 7,
             renewal_days: 90,
+            clock_jump_minutes: 60,
             single_allocation: false,
             allocate: "geni_many".to_owned(),
         }
@@ -62,10 +65,17 @@ impl PolicySection {
         TimeDelta::days(i64::from(self.renewal_days))
     }
 
+    /// How long a jump of the wall clock has to last until it is believed.
+    #[must_use]
+    pub fn clock_jump_believed_after(&self) -> TimeDelta {
+        TimeDelta::minutes(i64::from(self.clock_jump_minutes))
+    }
+
     pub(super) fn check(&self, problems: &mut Vec<String>) {
         at_least_one("policy.allocated_minutes", self.allocated_minutes, problems);
         at_least_one("policy.provisioned_days", self.provisioned_days, problems);
         at_least_one("policy.renewal_days", self.renewal_days, problems);
+        at_least_one("policy.clock_jump_minutes", self.clock_jump_minutes, problems);
         if self.allocate_mode().is_none() {
             problems.push(format!(
                 "policy.allocate: {:?} is not one of geni_single, geni_disjoint, geni_many",

@@ -1,7 +1,7 @@
 //! The face for monitoring: figures and health over plain HTTP, on addresses of this machine alone.
 //!
 //! `GET /metrics` gives all figures in the OpenMetrics text format, which Prometheus reads; `GET /health` says whether the
-//! service can do its work: whether its database writes something to the disk and answers a question.
+//! service can do its work ([`crate::health`]).
 
 use crate::aggregate::Aggregate;
 use crate::faces::accept::{accept, speak};
@@ -90,16 +90,13 @@ impl Face {
     }
 
     async fn health(&self) -> Response<Full<Bytes>> {
-        let store = self.aggregate.store();
-        let asked = async {
-            store.check(self.aggregate.now()).await?;
-            store.next_expiry().await
-        };
-        match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(Ok(_)) => text(StatusCode::OK, "ok\n"),
-            Ok(Err(error)) => unwell(&error.to_string()),
-            Err(_) => unwell("it does not answer in time"),
+        let problems = crate::health::problems(&self.aggregate).await;
+        if problems.is_empty() {
+            return text(StatusCode::OK, "ok\n");
         }
+        let mut told = problems.join("\n");
+        told.push_str("\nthe log says more\n");
+        text(StatusCode::SERVICE_UNAVAILABLE, told)
     }
 }
 
@@ -109,8 +106,8 @@ fn unwell(reason: &str) -> Response<Full<Bytes>> {
     text(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; the log says more\n")
 }
 
-fn text(status: StatusCode, message: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from_static(message.as_bytes())));
+fn text(status: StatusCode, message: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(message.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response

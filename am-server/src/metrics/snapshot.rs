@@ -79,6 +79,7 @@ async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
     );
 
     certificates(aggregate, &mut all);
+    condition(aggregate, &mut all);
 
     let written = store.written();
     for (name, help, number) in [
@@ -112,6 +113,33 @@ fn certificates(aggregate: &Aggregate, all: &mut Registry) {
     }
     let help = "Time until a certificate of the service, or a trusted root, expires; below 0 once it has";
     all.register("am_certificate_expires_seconds", help, family);
+}
+
+/// How well the database and the clock are.
+fn condition(aggregate: &Aggregate, all: &mut Registry) {
+    let jump = aggregate.clock().jump().unwrap_or_default().num_seconds();
+    let help = "By how much the wall clock is ahead of the time that is believed; 0 while it is believed";
+    all.register("am_clock_jump_seconds", help, ConstGauge::new(jump));
+    let condition = aggregate.store().condition();
+    for (name, help, number) in [
+        (
+            "am_database_unreadable_rows",
+            "Rows of the database that cannot be read and are set aside",
+            condition.unreadable.len() as u64,
+        ),
+        (
+            "am_database_findings",
+            "Findings of the last examination of the database",
+            condition.findings.len() as u64,
+        ),
+        (
+            "am_database_free_bytes",
+            "Room on the disk with the database",
+            condition.free_bytes.unwrap_or_default(),
+        ),
+    ] {
+        all.register(name, help, ConstGauge::new(gauge(number)));
+    }
 }
 
 /// How much there is and how much of it is held: in each realm, of volumes, and of the VLAN tags.

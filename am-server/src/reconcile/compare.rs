@@ -117,6 +117,9 @@ impl Reconciler {
             }
             self.work_on_slices(suspects, Duration::ZERO).await;
         }
+        let left_alone = self.left_alone();
+        unclaimed.retain(|token, _| !left_alone.has(token));
+        strays.retain(|token| !left_alone.has(token));
         self.destroy_strangers(unclaimed).await;
         self.destroy_stray_volumes(strays).await;
         self.drop_long_departed().await;
@@ -125,10 +128,21 @@ impl Reconciler {
     /// Forgets slivers that went long ago and of which nothing is left, so that the list of them does not grow without
     /// end. Should something of one show up all the same, it bears our name and belongs to no sliver: it is destroyed.
     async fn drop_long_departed(&self) {
-        match self.aggregate.store().drop_departed(self.now() - REMEMBERED, MOST_DROPPED).await {
-            Ok(0) => {}
-            Ok(slivers) => debug!(slivers, "slivers that went long ago are forgotten"),
-            Err(error) => log_store(error),
+        // All that are due: as many went 90 days ago as may go today. Saves get their turn between two batches.
+        let mut forgotten = 0;
+        loop {
+            match self.aggregate.store().drop_departed(self.now() - REMEMBERED, MOST_DROPPED).await {
+                Ok(slivers) => {
+                    forgotten += slivers;
+                    if slivers < MOST_DROPPED {
+                        break;
+                    }
+                }
+                Err(error) => return log_store(error),
+            }
+        }
+        if forgotten > 0 {
+            debug!(slivers = forgotten, "slivers that went long ago are forgotten");
         }
     }
 

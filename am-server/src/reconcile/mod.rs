@@ -16,6 +16,7 @@ mod node;
 mod strays;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 mod volumes;
 
 use crate::aggregate::Aggregate;
@@ -184,7 +185,12 @@ impl Reconciler {
     async fn until_next_expiry(&self) -> Option<Duration> {
         let next = self.aggregate.store().next_expiry().await.map_err(log_store).ok()??;
         // Never at once: an expiry that cannot be carried out must not make the loop spin.
-        Some((next - self.aggregate.now()).to_std().unwrap_or_default().max(Duration::from_millis(200)))
+        Some(
+            (next - self.aggregate.clock().earliest())
+                .to_std()
+                .unwrap_or_default()
+                .max(Duration::from_millis(200)),
+        )
     }
 
     /// Looks once more at slivers whose instance was not there.

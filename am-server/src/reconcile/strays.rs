@@ -23,6 +23,11 @@ impl Strays {
         self.0.contains_key(token)
     }
 
+    /// Takes out those whose token is not wanted.
+    pub(super) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.0.retain(|token, _| wanted(token));
+    }
+
     /// Takes out those that the sliver has or may get; in doubt all.
     fn claim(&mut self, token: &str, sliver: Option<&Sliver>) {
         let Some(numbers) = sliver.and_then(numbers_of) else {

@@ -5,6 +5,7 @@ mod volumes;
 use super::*;
 use crate::aggregate::grant::{Grant, NodeGrant};
 use crate::aggregate::manifest::InstanceDetail;
+use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use chrono::TimeDelta;
@@ -106,7 +107,7 @@ impl World {
             Arc::new(Verifier::new(roots, 0)),
             store,
             clouds.into(),
-            clock,
+            Arc::new(GuardedClock::steady(clock)),
             Arc::default(),
         )
         .await

@@ -106,7 +106,7 @@ impl Face {
             }
         };
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let identity = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.now()) {
+        let identity = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.clock().latest()) {
             Ok(identity) => Arc::new(identity),
             Err(error) => {
                 metrics.unserved(Unserved::Certificate);
@@ -145,7 +145,7 @@ impl Face {
         places: &Places,
     ) -> http::Response {
         // A resumed or long-lived connection must not outlive the certificate it was opened with.
-        if identity.expires <= self.aggregate.now() {
+        if identity.expires <= self.aggregate.clock().latest() {
             return http::text(hyper::StatusCode::FORBIDDEN, "the client certificate has expired\n");
         }
         let Some(version) = version::Version::at(request.uri().path()) else {

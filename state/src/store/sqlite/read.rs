@@ -217,7 +217,7 @@ pub(super) fn load(
     let one = format!("{ALL_SLICES} WHERE key = ?1");
     let head = readable(connection, "slices", &one, key, 1, head)?.whole(quarantine)?;
     let Some(head) = head.into_iter().next() else {
-        return Ok(None);
+        return no_slice(connection, quarantine, slice);
     };
     let of_slice = format!("{ALL_FRAMES} WHERE slice = ?1 ORDER BY number");
     let frames = readable(connection, "frames", &of_slice, key, usize::MAX, frame)?.whole(quarantine)?;
@@ -225,6 +225,24 @@ pub(super) fn load(
     let slivers =
         readable(connection, "slivers", &of_slice, key, usize::MAX, row::sliver)?.whole(quarantine)?;
     Ok(Some(Slice { frames, slivers, ..head }))
+}
+
+/// There is no row of a slice. Were there slivers of it all the same, a new slice of that name would get them.
+fn no_slice(
+    connection: &Connection,
+    quarantine: &Quarantine,
+    slice: &Urn,
+) -> Result<Option<Slice>, StoreError> {
+    let strays: bool = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM slivers WHERE slice = ?1)")?
+        .query_row([slice.key()], |row| row.get(0))?;
+    if !strays {
+        return Ok(None);
+    }
+    let key = slice.key().to_owned();
+    let row = UnreadableRow { table: "slices", key: key.clone(), slice: key, what: "slice of slivers" };
+    quarantine.put(row.clone());
+    Err(StoreError::Unreadable { row })
 }
 
 pub(super) fn slice_of(
