@@ -35,7 +35,7 @@ impl Aggregate {
         let volumes = self.config().volumes.per_node > 0;
         VersionInfo {
             urn: self.urn().clone(),
-            base_url: self.config().base_url(),
+            base_url: self.config().base_url().to_string(),
             code_version: self.config().aggregate.show_version.then_some(env!("CARGO_PKG_VERSION")),
             single_allocation: self.policy().single_allocation,
             allocate: self.policy().allocate.as_str(),

@@ -114,8 +114,7 @@ impl Aggregate {
     ) -> Result<Self, StartError> {
         let authority = config.authority();
         let urn = Urn::new(&authority, "authority", "am")?;
-        let operators =
-            config.aggregate.operators.iter().map(|text| Urn::parse(text)).collect::<Result<_, _>>()?;
+        let operators = config.aggregate.operators.clone();
         let inventory = Inventory::new(&config, stock::at_start(&*store, &clouds).await?);
         store.set_totals(&inventory.totals(config.vlans())).await?;
         let policy = Policy {

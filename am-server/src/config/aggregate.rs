@@ -1,33 +1,68 @@
 //! Who the aggregate is and where it listens.
 
-use super::host::{self, HostKind};
+use super::host::{BaseUrl, HostKind};
+use super::typed;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use urn::{Authority, Urn};
 
 /// `[aggregate]`.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct AggregateSection {
     /// The authority part of the aggregate's URNs, such as `am.example.net`.
-    pub authority: String,
+    pub authority: Authority,
     /// Address and port to listen on.
     pub listen: SocketAddr,
     /// The URL clients reach it by, without a path; if absent, [`AggregateSection::base_url`] makes one.
-    pub url: Option<String>,
+    pub url: Option<BaseUrl>,
     /// The database file.
-    #[serde(default = "default_database")]
     pub database: PathBuf,
     /// URNs of users who may act on every slice with a credential for the aggregate itself.
-    #[serde(default)]
-    pub operators: Vec<String>,
+    pub operators: Vec<Urn>,
     /// Whether GetVersion tells the software version.
-    #[serde(default = "yes")]
     pub show_version: bool,
     /// Country, latitude and longitude advertised for components that have none of their own.
-    #[serde(default)]
     pub location: Option<LocationSection>,
+}
+
+/// The section as it is written: texts that are given their types one by one, so that all that is wrong is said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    authority: String,
+    listen: SocketAddr,
+    url: Option<String>,
+    #[serde(default = "default_database")]
+    database: PathBuf,
+    #[serde(default)]
+    operators: Vec<String>,
+    #[serde(default = "yes")]
+    show_version: bool,
+    location: Option<LocationSection>,
+}
+
+impl Written {
+    /// The section, with paths that start from `folder`; `None` when something is wrong with it.
+    pub(super) fn read(self, folder: &Path, problems: &mut Vec<String>) -> Option<AggregateSection> {
+        let before = problems.len();
+        let authority = typed("aggregate.authority", &self.authority, Authority::parse, problems);
+        let operators = self.operators.iter();
+        let operators =
+            operators.filter_map(|text| typed("aggregate.operators", text, Urn::parse, problems)).collect();
+        let url = self.url.and_then(|text| typed("aggregate.url", &text, str::parse, problems));
+        let section = AggregateSection {
+            authority: authority?,
+            listen: self.listen,
+            url,
+            database: folder.join(self.database),
+            operators,
+            show_version: self.show_version,
+            location: self.location,
+        };
+        section.check(problems);
+        (problems.len() == before).then_some(section)
+    }
 }
 
 /// `[aggregate.location]`.
@@ -51,37 +86,19 @@ fn yes() -> bool {
 }
 
 impl AggregateSection {
-    /// The same with paths that start from `folder`.
-    pub(super) fn within(mut self, folder: &Path) -> Self {
-        self.database = folder.join(&self.database);
-        self
-    }
-
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
-        if let Err(error) = Authority::parse(&self.authority) {
-            problems.push(format!("aggregate.authority: {error}"));
-        }
-        for operator in &self.operators {
-            if let Err(error) = Urn::parse(operator) {
-                problems.push(format!("aggregate.operators: {error}"));
-            }
-        }
-        match &self.url {
-            Some(url) if host::of_url(url).is_none() => {
-                problems.push(format!("aggregate.url: {url:?} must be an https:// URL without a path"));
-            }
-            None if self.listen.ip().is_unspecified() && self.public_name().is_none() => problems.push(format!(
+    fn check(&self, problems: &mut Vec<String>) {
+        if self.url.is_none() && self.listen.ip().is_unspecified() && self.public_name().is_none() {
+            problems.push(format!(
                 "aggregate.url: is needed, since nobody can reach the service by the address {} that it listens on",
                 self.listen
-            )),
-            _ => {}
+            ));
         }
     }
 
     /// The host that the authority is named after: all of it, or what stands before a subauthority.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.authority.split(':').next().unwrap_or_default()
+        self.authority.as_str().split(':').next().unwrap_or_default()
     }
 
     /// The authority's host, if other machines can find it in the DNS.
@@ -90,25 +107,18 @@ impl AggregateSection {
         Some(self.host()).filter(|host| HostKind::of(host) == HostKind::Name)
     }
 
-    /// The URL clients are told, without a trailing slash. An aggregate that has a name never sends them to
-    /// `localhost` or a loopback address, where they would find themselves.
+    /// The URL clients are told. An aggregate that has a name never sends them to `localhost` or a loopback address, where
+    /// they would find themselves.
     #[must_use]
-    pub fn base_url(&self) -> String {
-        let named = self.url.as_deref().and_then(host::of_url);
-        let reachable = match named {
-            Some((host, _)) => HostKind::of(host) != HostKind::Local,
+    pub fn base_url(&self) -> BaseUrl {
+        let reachable = match &self.url {
+            Some(url) => HostKind::of(url.host()) != HostKind::Local,
             None => !self.listen.ip().is_loopback() && !self.listen.ip().is_unspecified(),
         };
-        if !reachable && let Some(name) = self.public_name() {
-            let port = named.map_or(Some(self.listen.port()), |(_, port)| port);
-            return match port {
-                Some(port) => format!("https://{name}:{port}"),
-                None => format!("https://{name}"),
-            };
-        }
-        match &self.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("https://{}", self.listen),
+        let url = self.url.clone().unwrap_or_else(|| self.listen.into());
+        match self.public_name() {
+            Some(name) if !reachable => BaseUrl::new(name, url.port()),
+            _ => url,
         }
     }
 
@@ -127,10 +137,10 @@ impl AggregateSection {
         if let Some(why) = why {
             warnings.push(format!(
                 "aggregate.authority: {:?} {why}; the aggregate's URNs need a DNS name that stays unique for ever, such as am.example.net",
-                self.authority
+                self.authority.as_str()
             ));
         }
-        if let Some((host, _)) = self.url.as_deref().and_then(host::of_url)
+        if let Some(host) = self.url.as_ref().map(BaseUrl::host)
             && HostKind::of(host) == HostKind::Local
         {
             let instead = match self.public_name() {
@@ -151,9 +161,9 @@ mod tests {
 
     fn section(authority: &str, listen: &str, url: Option<&str>) -> AggregateSection {
         AggregateSection {
-            authority: authority.to_owned(),
+            authority: Authority::parse(authority).unwrap(),
             listen: listen.parse().unwrap(),
-            url: url.map(str::to_owned),
+            url: url.map(|url| url.parse().unwrap()),
             database: PathBuf::new(),
             operators: Vec::new(),
             show_version: true,
@@ -179,7 +189,11 @@ mod tests {
             ("am.test.example", "127.0.0.1:12369", None, "https://127.0.0.1:12369"),
             ("localhost", "127.0.0.1:1", Some("https://localhost:7/"), "https://localhost:7"),
         ] {
-            assert_eq!(section(authority, listen, url).base_url(), told, "{authority} {listen} {url:?}");
+            assert_eq!(
+                section(authority, listen, url).base_url().to_string(),
+                told,
+                "{authority} {listen} {url:?}"
+            );
         }
     }
 

@@ -1,6 +1,8 @@
 //! Names of hosts: which of them other machines can use.
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 
 /// What the name of a host is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +50,64 @@ impl HostKind {
     }
 }
 
-/// Host and port of an `https://` URL; `None` when it is none, or has a path.
-pub(super) fn of_url(url: &str) -> Option<(&str, Option<u16>)> {
+/// An `https://` URL without a path: where a service is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    host: String,
+    port: Option<u16>,
+}
+
+/// Why a text is no [`BaseUrl`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} must be an https:// URL without a path")]
+pub struct BadUrl(String);
+
+impl BaseUrl {
+    /// The URL of this host; without a port it is that of HTTPS, 443.
+    pub(super) fn new(host: &str, port: Option<u16>) -> Self {
+        Self { host: host.to_owned(), port }
+    }
+
+    /// The host: a name, or an address, an IPv6 one in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port, where one is written.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+impl From<SocketAddr> for BaseUrl {
+    fn from(address: SocketAddr) -> Self {
+        let host = match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        };
+        Self { host, port: Some(address.port()) }
+    }
+}
+
+impl FromStr for BaseUrl {
+    type Err = BadUrl;
+
+    fn from_str(url: &str) -> Result<Self, BadUrl> {
+        parts(url).map(|(host, port)| Self::new(host, port)).ok_or_else(|| BadUrl(url.to_owned()))
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    /// Without a slash at the end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "https://{}", self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+fn parts(url: &str) -> Option<(&str, Option<u16>)> {
     let authority = url.strip_prefix("https://")?.trim_end_matches('/');
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, Some(port.parse().ok()?)),
@@ -104,7 +162,11 @@ mod tests {
             ("https://", None),
             ("http://am.example.net", None),
         ] {
-            assert_eq!(of_url(url), parts, "{url:?}");
+            let read: Result<BaseUrl, _> = url.parse();
+            assert_eq!(read.as_ref().ok().map(|read| (read.host(), read.port())), parts, "{url:?}");
+            if let Ok(read) = read {
+                assert_eq!(read.to_string(), url.trim_end_matches('/'));
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ mod volumes;
 pub use aggregate::{AggregateSection, LocationSection};
 pub use deltacloud::{DeltacloudSection, UserSection};
 pub use drivers::DriverSection;
-pub use host::HostKind;
+pub use host::{BadUrl, BaseUrl, HostKind};
 pub use limits::LimitsSection;
 pub use links::LinksSection;
 pub use metrics::MetricsSection;
@@ -98,13 +98,13 @@ impl Config {
         let mut table: toml::Table = toml::from_str(text)
             .map_err(|error| vec![format!("it is not TOML: {}", error.to_string().trim())])?;
         let mut problems = Vec::new();
-        let aggregate: Option<AggregateSection> = section(&mut table, "aggregate", &mut problems);
+        let aggregate: Option<aggregate::Written> = section(&mut table, "aggregate", &mut problems);
         let tls: Option<TlsSection> = section(&mut table, "tls", &mut problems);
-        let limits: Option<LimitsSection> = section(&mut table, "limits", &mut problems);
-        let policy: Option<PolicySection> = section(&mut table, "policy", &mut problems);
-        let links: Option<LinksSection> = section(&mut table, "links", &mut problems);
-        let volumes: Option<VolumesSection> = section(&mut table, "volumes", &mut problems);
-        let reconcile: Option<ReconcileSection> = section(&mut table, "reconcile", &mut problems);
+        let limits = checked(&mut table, "limits", LimitsSection::check, &mut problems);
+        let policy = checked(&mut table, "policy", PolicySection::check, &mut problems);
+        let links = checked(&mut table, "links", LinksSection::check, &mut problems);
+        let volumes = checked(&mut table, "volumes", VolumesSection::check, &mut problems);
+        let reconcile = checked(&mut table, "reconcile", ReconcileSection::check, &mut problems);
         let sliver_types: Option<BTreeMap<String, String>> =
             section(&mut table, "sliver_types", &mut problems);
         let deltacloud: Option<DeltacloudSection> = optional(&mut table, "deltacloud", &mut problems);
@@ -116,61 +116,50 @@ impl Config {
                  reconcile, deltacloud, metrics and drivers"
             ));
         }
-        let (
-            Some(aggregate),
-            Some(tls),
-            Some(limits),
-            Some(policy),
-            Some(links),
-            Some(volumes),
-            Some(reconcile),
-            Some(sliver_types),
-        ) = (aggregate, tls, limits, policy, links, volumes, reconcile, sliver_types)
-        else {
-            return Err(problems);
-        };
-        let config = Self {
-            aggregate: aggregate.within(folder),
-            tls: tls.within(folder),
-            limits,
-            policy,
-            sliver_types,
-            links,
-            volumes,
-            drivers,
-            reconcile,
-            deltacloud: deltacloud.map(|section| section.within(folder)),
-            metrics,
-        };
-        config.check(&mut problems);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
-    }
-
-    fn check(&self, problems: &mut Vec<String>) {
-        self.aggregate.check(problems);
-        self.tls.check(problems);
-        self.limits.check(problems);
-        self.policy.check(problems);
-        self.links.check(problems);
-        self.volumes.check(problems);
-        self.reconcile.check(problems);
-        if let Some(section) = &self.deltacloud {
-            section.check(problems);
+        let aggregate = aggregate.and_then(|written| written.read(folder, &mut problems));
+        let tls = tls.map(|section| section.within(folder));
+        if let Some(section) = &tls {
+            section.check(&mut problems);
         }
-        if let Some(section) = &self.metrics {
-            section.check(problems);
+        let deltacloud = deltacloud.map(|section| section.within(folder));
+        if let Some(section) = &deltacloud {
+            section.check(&mut problems);
         }
-        drivers::check(&self.drivers, problems);
+        if let Some(section) = &metrics {
+            section.check(&mut problems);
+        }
+        drivers::check(&drivers, &mut problems);
+        match (aggregate, tls, limits, policy, links, volumes, reconcile, sliver_types) {
+            (
+                Some(aggregate),
+                Some(tls),
+                Some(limits),
+                Some(policy),
+                Some(links),
+                Some(volumes),
+                Some(reconcile),
+                Some(sliver_types),
+            ) if problems.is_empty() => Ok(Self {
+                aggregate,
+                tls,
+                limits,
+                policy,
+                sliver_types,
+                links,
+                volumes,
+                drivers,
+                reconcile,
+                deltacloud,
+                metrics,
+            }),
+            _ => Err(problems),
+        }
     }
 
     /// The authority of this aggregate's URNs.
-    ///
-    /// # Panics
-    /// Never: the authority was checked when the configuration was read.
     #[must_use]
-    #[allow(clippy::expect_used, reason = "checked by Config::check")]
     pub fn authority(&self) -> Authority {
-        Authority::parse(&self.aggregate.authority).expect("checked when read")
+        self.aggregate.authority.clone()
     }
 
     /// The VLAN tags that links are given.
@@ -179,9 +168,9 @@ impl Config {
         self.links.first_vlan..=self.links.last_vlan
     }
 
-    /// The URL clients are told, without a trailing slash ([`AggregateSection::base_url`]).
+    /// The URL clients are told ([`AggregateSection::base_url`]).
     #[must_use]
-    pub fn base_url(&self) -> String {
+    pub fn base_url(&self) -> BaseUrl {
         self.aggregate.base_url()
     }
 }
@@ -199,6 +188,20 @@ fn section<T: DeserializeOwned>(
         .ok()
 }
 
+/// Takes one section out of the file and checks it.
+fn checked<T: DeserializeOwned>(
+    table: &mut toml::Table,
+    name: &str,
+    check: impl FnOnce(&T, &mut Vec<String>),
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    let section = section(table, name, problems);
+    if let Some(section) = &section {
+        check(section, problems);
+    }
+    section
+}
+
 /// Takes a section out of the file that means something by being there.
 fn optional<T: DeserializeOwned>(
     table: &mut toml::Table,
@@ -206,6 +209,16 @@ fn optional<T: DeserializeOwned>(
     problems: &mut Vec<String>,
 ) -> Option<T> {
     table.contains_key(name).then(|| section(table, name, problems)).flatten()
+}
+
+/// Gives a text of the file its type.
+fn typed<T, E: fmt::Display>(
+    name: &str,
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+    problems: &mut Vec<String>,
+) -> Option<T> {
+    read(text).map_err(|error| problems.push(format!("{name}: {error}"))).ok()
 }
 
 /// Refuses a number that means nothing when it is 0.
@@ -269,9 +282,10 @@ mod tests {
 
     #[test]
     fn wrong_types_in_several_sections_are_all_reported() {
-        let text = "[aggregate]\nauthority = 5\nlisten = \"x\"\n[tls]\n[limits]\nbody_bytes = \"much\"\n";
+        let text = "[aggregate]\nauthority = 5\nlisten = \"x\"\n[tls]\n[limits]\nbody_bytes = \"much\"\n[links]\nlast_vlan = 0\n";
         let problems = Config::parse(text, Path::new(".")).unwrap_err();
-        for expected in ["[aggregate]", "[tls]", "[limits]"] {
+        // What is wrong in the sections that could be read is not kept for another time.
+        for expected in ["[aggregate]", "[tls]", "[limits]", "links:", "no [[drivers]]"] {
             assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");
         }
     }

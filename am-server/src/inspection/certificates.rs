@@ -59,11 +59,7 @@ pub(super) fn server(config: &Config, now: DateTime<Utc>, warnings: &mut Vec<Str
     let path = &config.tls.certificate;
     let Some(chain) = chain("tls.certificate", path, now, warnings) else { return };
     let url = config.base_url();
-    let told = url.strip_prefix("https://").unwrap_or(&url);
-    let host = match told.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => host,
-        _ => told,
-    };
+    let host = url.host();
     if HostKind::of(host) != HostKind::Malformed && !names(&chain, host) {
         warnings.push(format!(
             "tls.certificate: {} is not a certificate for {host}, by which clients are told to call ({url}); \
