@@ -54,6 +54,8 @@ def test_init_for_a_service_that_others_reach_trusts_nobody_unasked(tmp_path):
     again = binary.run("init", "--dir", folder)
     assert "nothing was changed" in again.stdout and "Put the root certificates" in again.stdout
     assert not (folder / "trusted_roots/development.pem").exists()
+    done = binary.run("credential", "slice", "--dir", folder, "--slice", "s", "--owner", "alice", check=False)
+    assert done.returncode != 0 and "no development authority" in done.stderr and "--development" in done.stderr
     # Asked for, there is one; and a warning with it.
     binary.run("init", "--dir", folder, "--development")
     assert (folder / "users/alice/user-cred.xml").is_file()
@@ -167,6 +169,10 @@ def test_credentials_are_written_for_their_owner_alone(new_home, tmp_path):
         command = ["credential", "slice", "--dir", home.folder, "--slice", "s", "--owner", "alice"]
         binary.run(*command, "--out", tmp_path / name)
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+    # A file that others could read before is theirs no more.
+    (tmp_path / "one.xml").chmod(0o644)
+    binary.run(*command, "--out", tmp_path / "one.xml")
+    assert stat.S_IMODE((tmp_path / "one.xml").stat().st_mode) == 0o600
     # Both are of one and the same slice.
     gids = [re.search(r"<target_gid>.*?</target_gid>", (tmp_path / name).read_text(), re.DOTALL)[0] for name in ("one.xml", "two.xml")]
     assert gids[0] == gids[1]

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::warn;
+use tracing::{info, warn};
 
 /// Run the service in the foreground.
 #[derive(Debug, Args)]
@@ -35,6 +35,16 @@ impl Serve {
         runtime()?.block_on(async {
             let clocks = ahead(system_clocks(), self.clock_ahead, self.wall_clock_ahead);
             let (now, _) = clocks();
+            let drivers: Vec<String> =
+                config.drivers.iter().map(|driver| format!("{} ({})", driver.name, driver.kind)).collect();
+            info!(
+                version = env!("CARGO_PKG_VERSION"),
+                config = %self.config.display(),
+                database = %config.aggregate.database.display(),
+                drivers = drivers.join(", "),
+                told = %config.base_url(),
+                "starting"
+            );
             for warning in inspection::warnings(&config, &self.config, now) {
                 warn!(%warning, "the configuration needs attention");
             }

@@ -1,9 +1,9 @@
 //! Reading and writing the folder's files: whole or not at all, and private where they hold keys.
 
 use super::DevelopmentError;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 pub(super) fn read(path: &Path) -> Result<String, DevelopmentError> {
@@ -49,5 +49,9 @@ pub fn write_private(path: &Path, content: &str) -> Result<(), DevelopmentError>
         .mode(0o600)
         .open(path)
         .map_err(failed)?;
+    // A file that was there keeps its permissions when it is opened.
+    if file.metadata().map_err(failed)?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+    }
     file.write_all(content.as_bytes()).map_err(failed)
 }

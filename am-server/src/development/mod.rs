@@ -61,6 +61,12 @@ pub enum DevelopmentError {
         /// Where its key should be.
         key: PathBuf,
     },
+    /// The folder belongs to a service that trusts real authorities only, or is none at all.
+    #[error(
+        "{} has no development authority, so there is nobody to make users or credentials; \
+         `am-server init --dir {} --development` makes one", .0.display(), .0.display()
+    )]
+    NoAuthority(PathBuf),
     /// The folder's authority cannot be trusted.
     #[error("the development authority: {0}")]
     Authority(#[from] ChainError),
@@ -211,6 +217,9 @@ impl Folder {
     /// # Errors
     /// Its files cannot be read.
     pub fn authority(&self) -> Result<Authority, DevelopmentError> {
+        if !self.path("authority").is_dir() {
+            return Err(DevelopmentError::NoAuthority(self.dir.clone()));
+        }
         let (cert, key) = (read(&self.path("authority/cert.pem"))?, read(&self.path("authority/key.pem"))?);
         Ok(Authority::from_pem(&cert, &key)?)
     }

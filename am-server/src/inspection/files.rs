@@ -1,6 +1,8 @@
 //! Whether files are open to users of the machine who have no business with them.
 
 use crate::config::Config;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -36,6 +38,35 @@ pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<Strin
     }
 }
 
+/// The databases, of which each needs a folder, and what is there already must be a database.
+pub(super) fn databases(config: &Config, file: &Path, problems: &mut Vec<String>) {
+    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
+    let drivers = config.drivers.iter().filter(|driver| driver.kind == "mock").filter_map(|driver| {
+        let path = driver.settings.get("database").and_then(toml::Value::as_str)?;
+        Some((format!("[[drivers]] {}: database", driver.name), folder.join(path)))
+    });
+    let own = ("aggregate.database".to_owned(), config.aggregate.database.clone());
+    for (setting, path) in std::iter::once(own).chain(drivers) {
+        if path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
+            let parent = path.parent().unwrap_or(&path).display();
+            problems.push(format!("{setting}: there is no folder {parent} for {}", path.display()));
+        } else if path.is_dir() {
+            problems.push(format!("{setting}: {} is a folder, not a file", path.display()));
+        } else if is_something_else(&path) {
+            problems.push(format!("{setting}: {} is there and is no SQLite database", path.display()));
+        }
+    }
+}
+
+/// Whether a file is there that does not begin as SQLite's do (SQLite's file format, section 1.3). An empty one is a
+/// database without tables.
+fn is_something_else(path: &Path) -> bool {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut begin = Vec::with_capacity(MAGIC.len());
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut begin));
+    read.is_ok() && !begin.is_empty() && begin != MAGIC
+}
+
 /// The files with secrets, each with the setting that names it.
 fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
@@ -44,6 +75,11 @@ fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
         // It holds users' keys and what they send to their machines.
         ("aggregate.database".to_owned(), config.aggregate.database.clone()),
     ];
+    // Whoever reads it can make users, where its certificate is trusted.
+    let authority = folder.join("authority/key.pem");
+    if config.tls.trusted_roots.join("development.pem").exists() {
+        secrets.push(("the development authority".to_owned(), authority));
+    }
     for driver in &config.drivers {
         for name in ["password_file", "database"] {
             if let Some(path) = driver.settings.get(name).and_then(toml::Value::as_str) {
@@ -88,6 +124,7 @@ mod tests {
         let mode =
             |name: &str, mode| set_permissions(folder.path(name), Permissions::from_mode(mode)).unwrap();
         for name in ["far", "ann", "am.sqlite", "mock.sqlite"] {
+            // A database or not, it is a secret.
             write(folder.path(name), "secret\n").unwrap();
             mode(name, 0o640);
         }
@@ -99,6 +136,7 @@ mod tests {
         assert_eq!(warnings(), [""; 0]);
         for (name, open, setting) in [
             ("server-key.pem", 0o644, "tls.key"),
+            ("authority/key.pem", 0o644, "the development authority"),
             ("far", 0o604, "[[drivers]] far: password_file"),
             ("ann", 0o644, "deltacloud.users ann"),
             ("am.sqlite", 0o644, "aggregate.database"),
@@ -117,6 +155,41 @@ mod tests {
                 "{name}: {found:?}"
             );
             set_permissions(folder.path(name), before).unwrap();
+        }
+    }
+
+    #[test]
+    fn databases_that_cannot_be_are_problems() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::at(dir.path());
+        let place = Place { authority: "am.test.example".to_owned(), listen: "127.0.0.1:0".parse().unwrap() };
+        folder.init(&place, false, Utc::now()).unwrap();
+        let text = std::fs::read_to_string(folder.config()).unwrap();
+        for (name, content, words) in [
+            ("new.sqlite", None, None),
+            ("empty.sqlite", Some(&b""[..]), None),
+            ("good.sqlite", Some(b"SQLite format 3\0 and so on"), None),
+            ("text.sqlite", Some(b"hello"), Some("is no SQLite database")),
+            ("trusted_roots", None, Some("is a folder")),
+            ("gone/am.sqlite", None, Some("there is no folder")),
+        ] {
+            if let Some(content) = content {
+                write(folder.path(name), content).unwrap();
+            }
+            for (setting, line) in
+                [("aggregate.database", "am.sqlite"), ("[[drivers]] lab: database", "mock.sqlite")]
+            {
+                write(folder.config(), text.replace(&format!("\"{line}\""), &format!("{name:?}"))).unwrap();
+                let mut problems = Vec::new();
+                databases(&Config::load(&folder.config()).unwrap(), &folder.config(), &mut problems);
+                match words {
+                    Some(words) => assert!(
+                        matches!(problems.as_slice(), [one] if one.starts_with(setting) && one.contains(words)),
+                        "{name}: {problems:?}"
+                    ),
+                    None => assert_eq!(problems, [""; 0], "{name}"),
+                }
+            }
         }
     }
 }

@@ -31,7 +31,9 @@ impl Findings {
     #[must_use]
     pub fn of(config: &Config, file: &Path, now: DateTime<Utc>) -> Self {
         let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        Self { problems: problems(config, &folder), warnings: warnings(config, file, now) }
+        let mut problems = problems(config, &folder);
+        files::databases(config, file, &mut problems);
+        Self { problems, warnings: warnings(config, file, now) }
     }
 }
 
