@@ -251,6 +251,7 @@ def asking(name, document, code, *patterns):
 PLACE = r"line \d+, column \d+"
 asking("an empty RSpec", "", BADARGS, "rspec.*empty")
 asking("an RSpec that is no XML", "please give me a node", BADARGS, PLACE)
+asking("typographic quotes", rspec.nodes("x").replace('client_id="x"', "client_id=“x”"), BADARGS, PLACE, "expected a quote, not '“' \\(U\\+201C\\)", "straight quotes")
 asking("an RSpec cut off", rspec.nodes("x")[:-10], BADARGS, PLACE)
 asking("an RSpec that is a number", lambda w: 5, BADARGS, "rspec must be a string, not an integer")
 asking("another root element", f'<node xmlns="{RSPEC}"/>', BADARGS, PLACE, "rspec")
