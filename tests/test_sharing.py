@@ -93,7 +93,7 @@ def test_deleting_frees_what_was_held(slice):
     slice.allocate(rspec.nodes(*(f"n{n}" for n in range(6)))).ok()
     ids = slice.manifest().sliver_ids
     slice.provision([ids["n0"], ids["n1"]]).ok()
-    slice.wait("geni_notready", [ids["n0"]])
+    slice.wait("geni_notready", [ids["n0"], ids["n1"]])
     before = slice.state()
     slice.allocate(rspec.nodes("more")).refused(TOOBIG, "no room")
     assert slice.state() == before

@@ -37,7 +37,8 @@ pub use goal::Goal;
 pub use ledger::{Availability, Ledger, holdings, sliver_holdings};
 pub use machine::{
     Allocate, Cancel, Cause, Delete, Departure, Event, Observe, Operate, Outcome, Proposal, Provision,
-    Provisioning, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update, apply, describe, status,
+    Provisioning, Release, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update, apply,
+    describe, status,
 };
 pub use operational::{Instance, Operational, Phase, Power, Revision};
 pub use policy::{AllocateMode, Policy};

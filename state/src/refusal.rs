@@ -57,6 +57,16 @@ pub enum Refusal {
         /// When.
         at: DateTime<Utc>,
     },
+    /// The name is another slice's.
+    #[error(
+        "the name {slice} belongs to another slice here, whose certificate bears another UUID, {}", other_until(until.as_ref())
+    )]
+    OtherSlice {
+        /// The name.
+        slice: Urn,
+        /// Until when that slice has something here, if nothing renews it; `None` while it is shut down.
+        until: Option<DateTime<Utc>>,
+    },
     /// The slice has no live sliver here.
     #[error("slice {slice} has no slivers at this aggregate")]
     NothingHere {
@@ -210,7 +220,7 @@ impl Refusal {
     pub fn geni_code(&self) -> i32 {
         match self {
             Self::NothingNamed | Self::NothingRequested { .. } | Self::NotListed { .. } => BADARGS,
-            Self::ShutDown { .. } => FORBIDDEN,
+            Self::ShutDown { .. } | Self::OtherSlice { .. } => FORBIDDEN,
             Self::NameInUse { .. } => SERVERERROR,
             Self::UsersNeedReady { .. } => REFUSED,
             Self::NothingHere { .. } | Self::UnknownSliver { .. } => SEARCHFAILED,
@@ -245,6 +255,13 @@ const UNSUPPORTED: i32 = 13;
 const INPROGRESS: i32 = 16;
 const ALREADYEXISTS: i32 = 17;
 const OUTOFRANGE: i32 = 19;
+
+fn other_until(until: Option<&DateTime<Utc>>) -> String {
+    match until {
+        Some(until) => format!("until its slivers are deleted or expire (now {})", stamp(until)),
+        None => "and is shut down: only the operators of this aggregate can release the name".to_owned(),
+    }
+}
 
 fn stamp(time: &DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)

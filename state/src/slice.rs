@@ -33,6 +33,8 @@ pub struct Slice {
     /// The store's number for this state of the slice; 0 for one that was never saved. Numbers are never
     /// given twice, not even to a slice that went away and came back.
     pub version: u64,
+    /// The UUID of its certificate, lower case, if that bears one: another UUID under the same name is another slice.
+    pub uuid: Option<String>,
     /// When it first had something here.
     pub created: DateTime<Utc>,
     /// Set while shut down.
@@ -51,6 +53,7 @@ impl Slice {
         Self {
             urn,
             version: 0,
+            uuid: None,
             created: crate::time::whole_seconds(now),
             shutdown: None,
             frames: Vec::new(),
@@ -95,6 +98,31 @@ impl Slice {
             Some(stop) => Err(Refusal::ShutDown { slice: self.urn.clone(), at: stop.at }),
             None => Ok(()),
         }
+    }
+
+    /// Refuses a slice of the same name that is another one: its certificate bears another UUID, or none although this
+    /// one's does. While nothing of this slice is here, and it is not shut down, its name is free.
+    ///
+    /// # Errors
+    /// [`Refusal::OtherSlice`].
+    pub fn check_same(&self, uuid: Option<&str>, now: DateTime<Utc>) -> Result<(), Refusal> {
+        if self.uuid.is_none() || self.uuid.as_deref() == uuid || self.is_free(now) {
+            return Ok(());
+        }
+        let until = self.live(now).map(|sliver| sliver.expires).max();
+        Err(Refusal::OtherSlice { slice: self.urn.clone(), until: until.filter(|_| self.shutdown.is_none()) })
+    }
+
+    /// As the slice whose certificate bears this UUID: it takes the name if that is free, and is known by its UUID from
+    /// now on if it was not before. To be asked after [`Slice::check_same`].
+    #[must_use]
+    pub fn known_as(&self, uuid: Option<&str>, now: DateTime<Utc>) -> Self {
+        let kept = self.uuid.clone().filter(|_| !self.is_free(now));
+        Self { uuid: kept.or_else(|| uuid.map(str::to_owned)), ..self.clone() }
+    }
+
+    fn is_free(&self, now: DateTime<Utc>) -> bool {
+        self.shutdown.is_none() && self.live(now).next().is_none()
     }
 
     /// The soonest expiry among the slivers live at `now`.

@@ -6,14 +6,13 @@
 
 use super::caller::{Caller, CredentialText};
 use super::error::{CallError, GeniCode};
-use super::{Aggregate, SliverRequest, database};
+use super::{Aggregate, SliverRequest, database, refused};
 use chrono::{DateTime, Utc};
 use credentials::{Authorised, Credential, CredentialError, Operation, Target};
-use state::{Selection, Whereabouts};
+use state::{Selection, Slice, Whereabouts};
 use std::collections::HashSet;
 use std::sync::Arc;
 use urn::{Kind, Urn};
-use uuid::Uuid;
 
 /// The most bytes of credentials that one call may bring.
 const MAX_CREDENTIAL_BYTES: usize = 1 << 20;
@@ -36,9 +35,39 @@ pub struct Admitted {
     pub credential_expires: DateTime<Utc>,
     /// Whether it is an operator of this aggregate who calls.
     pub as_operator: bool,
-    /// The UUID in the slice's certificate, where the credential that authorised it holds one: another UUID under
-    /// the same URN is another slice.
-    pub slice_uuid: Option<Uuid>,
+    /// Which slice of that name is meant.
+    pub identity: SliceIdentity,
+}
+
+/// Which slice of one name a caller means: the name may be given again after a slice is gone, and a certificate of the new
+/// slice bears another UUID (GENI certificates: `urn:uuid:` in the subjectAltName).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SliceIdentity {
+    /// Whichever has the name: operators of the aggregate, and the aggregate itself.
+    Any,
+    /// The one whose certificate bears this UUID (lower case), or none.
+    Certified(Option<String>),
+}
+
+impl SliceIdentity {
+    /// Refuses a slice that is another one of the same name.
+    ///
+    /// # Errors
+    /// geni_code 3.
+    pub(super) fn check(&self, slice: &Slice, now: DateTime<Utc>) -> Result<(), CallError> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Certified(uuid) => slice.check_same(uuid.as_deref(), now).map_err(refused),
+        }
+    }
+
+    /// The slice as it is from now on known to be.
+    pub(super) fn known(&self, slice: Arc<Slice>, now: DateTime<Utc>) -> Arc<Slice> {
+        match self {
+            Self::Certified(uuid) if slice.uuid != *uuid => Arc::new(slice.known_as(uuid.as_deref(), now)),
+            _ => slice,
+        }
+    }
 }
 
 impl Aggregate {
@@ -58,7 +87,7 @@ impl Aggregate {
         tracing::Span::current().record("slice", slice.as_str());
         let presented = self.verified(credentials).await?;
         let authorised = self.authorise(caller, &presented, Target::Slice(slice.clone()), operation)?;
-        Ok(admitted(slice, Selection::Slice, &authorised))
+        self.admitted(slice, Selection::Slice, &authorised).await
     }
 
     /// Admits a call that names a slice or slivers of one.
@@ -102,7 +131,7 @@ impl Aggregate {
             Some(slice) => {
                 tracing::Span::current().record("slice", slice.as_str());
                 self.check_one_slice(&slice, &urns).await?;
-                Ok(admitted(slice, Selection::Slivers(urns), &authorised))
+                self.admitted(slice, Selection::Slivers(urns), &authorised).await
             }
             None => {
                 let shown: Vec<&str> = urns.iter().take(3).map(Urn::as_str).collect();
@@ -163,6 +192,32 @@ impl Aggregate {
         .map_err(|denied| CallError::forbidden(denied.to_string()).with_am_code(denied.kind.am_code()))
     }
 
+    /// Admits to a slice, if it is the one that the credential is for.
+    ///
+    /// # Errors
+    /// Another slice of the same name is here (geni_code 3); what is stored of it cannot be read (9).
+    async fn admitted(
+        &self,
+        slice: Urn,
+        selection: Selection,
+        authorised: &Authorised,
+    ) -> Result<Admitted, CallError> {
+        let identity = if authorised.as_operator {
+            SliceIdentity::Any
+        } else {
+            SliceIdentity::Certified(authorised.slice_uuid.map(|uuid| uuid.hyphenated().to_string()))
+        };
+        let here = self.slice(&slice).await?;
+        identity.check(&here, self.now())?;
+        Ok(Admitted {
+            slice,
+            selection,
+            credential_expires: authorised.expires,
+            as_operator: authorised.as_operator,
+            identity,
+        })
+    }
+
     /// The slice of the first sliver that was ever known here.
     async fn slice_of_slivers(&self, urns: &[Urn]) -> Result<Option<Urn>, CallError> {
         for urn in urns.iter().filter(|urn| urn.authority() == *self.authority()).take(MAX_LOOKED_UP) {
@@ -190,15 +245,5 @@ impl Aggregate {
             }
         }
         Ok(())
-    }
-}
-
-fn admitted(slice: Urn, selection: Selection, authorised: &Authorised) -> Admitted {
-    Admitted {
-        slice,
-        selection,
-        credential_expires: authorised.expires,
-        as_operator: authorised.as_operator,
-        slice_uuid: authorised.slice_uuid,
     }
 }

@@ -46,7 +46,7 @@ impl Aggregate {
             .map_err(unfit)?;
         let inventory = self.inventory();
         let transition = self
-            .transact(&admitted.slice, |slice, held| {
+            .transact(&admitted, |slice, held| {
                 let ends = Ends::of(self, &asked, slice.live(self.now()), |_| false, Unnamed::StayAsTheyAre)?;
                 let local = asked.local_with(self.authority(), |client_id| ends.is_known(client_id));
                 self.check_asked(&asked, &local)?;

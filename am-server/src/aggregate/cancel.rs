@@ -25,7 +25,7 @@ impl Aggregate {
     pub async fn cancel(&self, caller: &Caller, request: Cancel) -> Result<Answer<Manifest>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::DeleteSliver).await?;
         let transition = self
-            .transact(&admitted.slice, |_, _| {
+            .transact(&admitted, |_, _| {
                 Ok(Event::Cancel(state::Cancel {
                     selection: admitted.selection.clone(),
                     best_effort: request.best_effort,

@@ -24,7 +24,7 @@ impl Aggregate {
     pub async fn delete(&self, caller: &Caller, request: Delete) -> Result<Answer<Slivers>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::DeleteSliver).await?;
         let transition = self
-            .transact(&admitted.slice, |_, _| {
+            .transact(&admitted, |_, _| {
                 Ok(Event::Delete(state::Delete {
                     selection: admitted.selection.clone(),
                     best_effort: request.best_effort,

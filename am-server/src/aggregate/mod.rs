@@ -34,7 +34,7 @@ mod locks;
 mod ssh_key;
 mod volumes;
 
-pub use admission::Admitted;
+pub use admission::{Admitted, SliceIdentity};
 
 use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
@@ -220,14 +220,34 @@ impl Aggregate {
     /// Changes a slice in one transaction: loads it, lets `event` say what happens to it, applies that and saves
     /// the result. Calls on one slice come one after the other; what another process or a race for capacity
     /// spoils is tried again from the start.
-    pub(crate) async fn transact<F>(&self, urn: &Urn, event: F) -> Result<Transition, CallError>
+    pub(crate) async fn transact<F>(&self, admitted: &Admitted, event: F) -> Result<Transition, CallError>
+    where
+        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
+    {
+        self.transact_as(&admitted.slice, &admitted.identity, event).await
+    }
+
+    /// As [`Aggregate::transact`], for the aggregate's own work on a slice, whichever it is.
+    pub(crate) async fn transact_own<F>(&self, urn: &Urn, event: F) -> Result<Transition, CallError>
+    where
+        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
+    {
+        self.transact_as(urn, &SliceIdentity::Any, event).await
+    }
+
+    async fn transact_as<F>(
+        &self,
+        urn: &Urn,
+        identity: &SliceIdentity,
+        event: F,
+    ) -> Result<Transition, CallError>
     where
         F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
         let mut cleared = false;
         for _ in 0..ATTEMPTS {
             let turn = self.locks.take(urn).await;
-            let spoilt = match self.attempt(urn, &event, self.now()).await {
+            let spoilt = match self.attempt(urn, identity, &event, self.now()).await {
                 Ok(transition) => return Ok(transition),
                 Err(spoilt) => spoilt,
             };
@@ -245,11 +265,19 @@ impl Aggregate {
         Err(CallError::new(GeniCode::Busy, format!("slice {urn} is being changed by other calls; try again")))
     }
 
-    async fn attempt<F>(&self, urn: &Urn, event: &F, now: DateTime<Utc>) -> Result<Transition, Spoilt>
+    async fn attempt<F>(
+        &self,
+        urn: &Urn,
+        identity: &SliceIdentity,
+        event: &F,
+        now: DateTime<Utc>,
+    ) -> Result<Transition, Spoilt>
     where
         F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
         let slice = self.slice(urn).await.map_err(Spoilt::For)?;
+        identity.check(&slice, now).map_err(Spoilt::For)?;
+        let slice = identity.known(slice, now);
         let event = event(&slice, &self.store.ledger()).map_err(|error| match error.code() {
             GeniCode::TooBig | GeniCode::VlanUnavailable => Spoilt::NoRoom(error),
             _ => Spoilt::For(error),
@@ -273,7 +301,8 @@ impl Aggregate {
         };
         for slice in due {
             let turn = self.locks.take(&slice).await;
-            match self.attempt(&slice, &|_: &Slice, _: &_| Ok(Event::Expire), now).await {
+            match self.attempt(&slice, &SliceIdentity::Any, &|_: &Slice, _: &_| Ok(Event::Expire), now).await
+            {
                 Ok(transition) => {
                     tracing::info!(%slice, slivers = transition.departed.len(), "slivers expired")
                 }

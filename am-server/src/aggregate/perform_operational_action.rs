@@ -46,7 +46,7 @@ impl Aggregate {
             _ => Vec::new(),
         };
         let transition = self
-            .transact(&admitted.slice, |slice, _| {
+            .transact(&admitted, |slice, _| {
                 Ok(Event::Operate(state::Operate {
                     selection: admitted.selection.clone(),
                     action: request.action.clone(),

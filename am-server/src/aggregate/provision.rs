@@ -48,7 +48,7 @@ impl Aggregate {
             Selection::Slivers(urns) => Some(urns.iter().collect()),
         };
         let transition = self
-            .transact(&admitted.slice, |slice, _| {
+            .transact(&admitted, |slice, _| {
                 let mut provisioning = BTreeMap::new();
                 let pending =
                     slice.live(self.now()).filter(|sliver| sliver.status() != AllocationStatus::Provisioned);

@@ -31,7 +31,7 @@ impl Aggregate {
     pub async fn renew(&self, caller: &Caller, request: Renew) -> Result<Answer<Slivers>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::RenewSliver).await?;
         let transition = self
-            .transact(&admitted.slice, |_, _| {
+            .transact(&admitted, |_, _| {
                 Ok(Event::Renew(state::Renew {
                     selection: admitted.selection.clone(),
                     until: request.until,

@@ -24,10 +24,8 @@ impl Aggregate {
     pub async fn shutdown(&self, caller: &Caller, request: Shutdown) -> Result<Answer<bool>, CallError> {
         let admitted =
             self.admit_slice(caller, &request.slice, &request.credentials, Operation::Shutdown).await?;
-        self.transact(&admitted.slice, |_, _| {
-            Ok(Event::Shutdown(state::Shutdown { by: caller.urn().clone() }))
-        })
-        .await?;
+        self.transact(&admitted, |_, _| Ok(Event::Shutdown(state::Shutdown { by: caller.urn().clone() })))
+            .await?;
         tracing::warn!(slice = %admitted.slice, by = %caller.urn(), "slice shut down");
         Ok(Answer::of(true))
     }

@@ -7,6 +7,7 @@ mod deltacloud;
 mod demo;
 mod init;
 mod log;
+mod release;
 mod restore;
 mod serve;
 
@@ -36,6 +37,8 @@ enum Command {
     Check(check::Check),
     /// Lift the shutdown of a slice; the service must not be running.
     Restore(restore::Restore),
+    /// Release the name of a slice that was shut down; the service must not be running.
+    Release(release::Release),
     /// Serve the Deltacloud REST API over one driver, without an aggregate.
     Deltacloud(deltacloud::Deltacloud),
     /// Run the service and a first experiment against it, then keep serving.
@@ -63,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Serve(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Restore(command) => command.run(),
+        Command::Release(command) => command.run(),
         Command::Deltacloud(command) => command.run(),
         Command::Demo(command) => command.run(),
     };

@@ -266,7 +266,7 @@ impl Reconciler {
             return;
         }
         let event = |_: &_, _: &_| Ok(Event::Observe(Observe { sightings: sightings.clone() }));
-        if let Err(error) = self.aggregate.transact(slice, event).await {
+        if let Err(error) = self.aggregate.transact_own(slice, event).await {
             log_call(slice, &error);
         }
     }

@@ -152,7 +152,7 @@ impl World {
 
     async fn does(&self, event: Event) {
         let event = |_: &_, _: &_| Ok(event.clone());
-        self.reconciler.aggregate.transact(&urn("slice", "demo"), event).await.unwrap();
+        self.reconciler.aggregate.transact_own(&urn("slice", "demo"), event).await.unwrap();
     }
 
     async fn operate(&self, action: &str) {

@@ -25,6 +25,7 @@ mod observe;
 mod operate;
 mod provision;
 mod read;
+mod release;
 mod renew;
 mod restore;
 mod selection;
@@ -39,6 +40,7 @@ pub use observe::{Observe, Sighting};
 pub use operate::Operate;
 pub use provision::{Provision, Provisioning};
 pub use read::{describe, status};
+pub use release::Release;
 pub use renew::Renew;
 pub use restore::Restore;
 pub use selection::Selection;
@@ -74,6 +76,8 @@ pub enum Event {
     Shutdown(Shutdown),
     /// An operator lifts a shutdown.
     Restore(Restore),
+    /// An operator lifts a shutdown and keeps nothing.
+    Release(Release),
     /// Time passes: slivers past their expiry go.
     Expire,
     /// The reconciler saw the cloud.
@@ -105,6 +109,7 @@ pub fn apply(
         Event::Operate(call) => operate::run(call, &mut work)?,
         Event::Shutdown(call) => shutdown::run(call, &mut work),
         Event::Restore(call) => restore::run(call, &mut work),
+        Event::Release(call) => release::run(call, &mut work),
         Event::Expire => expire::run(&work),
         Event::Observe(call) => observe::run(call, &mut work),
     };

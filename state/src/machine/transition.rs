@@ -94,7 +94,7 @@ impl Outcome {
     }
 
     /// A sliver that the call made go.
-    fn departed(sliver: &Sliver) -> Self {
+    pub(super) fn departed(sliver: &Sliver) -> Self {
         Self {
             status: AllocationStatus::Unallocated,
             next: None,
@@ -166,7 +166,7 @@ pub(super) struct Work<'a> {
     pub(super) slice: Slice,
     pub(super) now: DateTime<Utc>,
     pub(super) policy: &'a Policy,
-    departed: Vec<Departure>,
+    pub(super) departed: Vec<Departure>,
 }
 
 impl<'a> Work<'a> {

@@ -169,6 +169,9 @@ fn make_older(place: &Place, version: u32) {
          PRAGMA writable_schema = RESET;",
     )
     .unwrap();
+    if version < 5 {
+        old.execute_batch("ALTER TABLE slices DROP COLUMN uuid").unwrap();
+    }
     if version < 3 {
         old.execute_batch("DROP TABLE notes; DROP INDEX departed_cleared").unwrap();
     }

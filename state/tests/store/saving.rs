@@ -199,3 +199,58 @@ async fn a_call_whose_caller_went_away_happens_whole_or_not_at_all() {
     assert_eq!(cores(&store).await.1, kept * 7);
     assert_eq!(store.roster(None, usize::MAX).await.unwrap().len() as u64, kept * 2);
 }
+
+#[tokio::test]
+async fn a_slice_is_known_by_its_certificate_until_it_is_gone() {
+    let (first, second) =
+        (Some("6d1f6a5e-0000-4000-8000-000000000001"), Some("6d1f6a5e-0000-4000-8000-000000000002"));
+    let place = Place::new();
+    let store = place.open(10).await;
+    let begun = fresh("one").known_as(first, at(0));
+    store.save(&step(&begun, &allocate(vec![new("a", 1)]))).await.unwrap();
+    drop(store);
+    let store = place.open(10).await;
+    let slice = load(&store, "one").await;
+    assert_eq!(slice.uuid.as_deref(), first);
+    slice.check_same(first, at(0)).unwrap();
+    // Another UUID, or none, is another slice; it cannot take the name.
+    for other in [second, None] {
+        let refusal = slice.check_same(other, at(0)).unwrap_err();
+        assert_eq!(refusal.geni_code(), 3);
+        assert!(refusal.to_string().contains("another slice"), "{refusal}");
+        assert_eq!(slice.known_as(other, at(0)).uuid.as_deref(), first);
+    }
+    // What has expired keeps no name, although nobody has cleared it away yet.
+    let later = slice.slivers[0].expires;
+    slice.check_same(second, later).unwrap();
+    let taken = slice.known_as(second, later);
+    store
+        .save(&apply(&taken, &allocate(vec![new("b", 1)]), later, &Policy::default()).unwrap())
+        .await
+        .unwrap();
+    let slice = load(&store, "one").await;
+    assert_eq!((slice.uuid.as_deref(), slice.slivers.len()), (second, 1));
+    assert!(slice.check_same(first, later).is_err());
+    // A shutdown keeps the name for ever, until an operator releases it.
+    let shut = Event::Shutdown(Shutdown { by: urn("user", "operator") });
+    store.save(&apply(&slice, &shut, later, &Policy::default()).unwrap()).await.unwrap();
+    let slice = load(&store, "one").await;
+    let refusal = slice.check_same(first, at(1_000_000_000)).unwrap_err();
+    assert!(refusal.to_string().contains("release"), "{refusal}");
+    store
+        .save(&apply(&slice, &Event::Release(state::Release), later, &Policy::default()).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(store.load(&urn("slice", "one")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_slice_from_before_certificates_were_kept_is_known_from_its_next_change() {
+    let place = Place::new();
+    let store = place.open(10).await;
+    let slice = does(&store, "one", allocate(vec![new("a", 1)])).await.unwrap();
+    assert_eq!(slice.uuid, None);
+    slice.check_same(Some("1"), at(0)).unwrap();
+    store.save(&step(&slice.known_as(Some("1"), at(0)), &provision())).await.unwrap();
+    assert!(load(&store, "one").await.check_same(Some("2"), at(0)).is_err());
+}

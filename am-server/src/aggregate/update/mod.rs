@@ -44,7 +44,7 @@ impl Aggregate {
         let asked =
             off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;
         let transition = self
-            .transact(&admitted.slice, |slice, held| {
+            .transact(&admitted, |slice, held| {
                 let Proposed { changes, new, frame } =
                     self.propose(&asked, &admitted.selection, request.best_effort, slice, held)?;
                 Ok(Event::Update(state::Update {

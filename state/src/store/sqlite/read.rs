@@ -185,7 +185,7 @@ pub(super) fn readable<T>(
 
 /// All slices; [`head`] knows the columns.
 pub(super) const ALL_SLICES: &str =
-    "SELECT key, key, urn, version, created, shutdown_by, shutdown_at FROM slices";
+    "SELECT key, key, urn, version, created, shutdown_by, shutdown_at, uuid FROM slices";
 
 /// A slice without what is in it.
 pub(super) fn head(row: &Row<'_>) -> Result<Slice, StoreError> {
@@ -194,6 +194,7 @@ pub(super) fn head(row: &Row<'_>) -> Result<Slice, StoreError> {
     Ok(Slice {
         urn: row::urn_of_key(row, 2, 0)?,
         version: row::count(row, 3)?,
+        uuid: row::value(row, 7, "UUID")?,
         created: row::time(row, 4)?,
         shutdown,
         frames: Vec::new(),

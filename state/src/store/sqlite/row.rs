@@ -20,6 +20,7 @@ const LONGEST_NAME: usize = 300;
 pub(super) struct Rows {
     pub(super) slice: Urn,
     pub(super) expected: u64,
+    pub(super) uuid: Option<String>,
     pub(super) created: i64,
     pub(super) shutdown: Option<(String, i64)>,
     pub(super) is_gone: bool,
@@ -72,6 +73,7 @@ impl Rows {
         Ok(Self {
             slice: slice.urn.clone(),
             expected: slice.version,
+            uuid: slice.uuid.clone(),
             created: slice.created.timestamp(),
             shutdown: slice.shutdown.as_ref().map(|stop| (stop.by.to_string(), stop.at.timestamp())),
             is_gone: slice.is_gone(),

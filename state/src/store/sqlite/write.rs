@@ -24,12 +24,20 @@ pub(super) fn save(connection: &Connection, rows: &Rows) -> Result<u64, StoreErr
     let (shutdown_by, shutdown_at) = rows.shutdown.as_ref().map(|(by, at)| (by, at)).unzip();
     connection
         .prepare_cached(
-            "INSERT INTO slices (key, urn, version, created, shutdown_by, shutdown_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO slices (key, urn, version, created, shutdown_by, shutdown_at, uuid)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (key) DO UPDATE
-             SET version = ?3, shutdown_by = ?5, shutdown_at = ?6",
+             SET version = ?3, shutdown_by = ?5, shutdown_at = ?6, uuid = ?7",
         )?
-        .execute(params![slice, rows.slice.as_str(), version, rows.created, shutdown_by, shutdown_at])?;
+        .execute(params![
+            slice,
+            rows.slice.as_str(),
+            version,
+            rows.created,
+            shutdown_by,
+            shutdown_at,
+            rows.uuid
+        ])?;
     for sliver in &rows.departed {
         depart(connection, rows, sliver)?;
     }
