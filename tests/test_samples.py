@@ -10,7 +10,7 @@ import pytest
 
 from harness import Home, Server, rspec
 from harness.binary import WORKSPACE
-from harness.codes import BADARGS, BADVERSION, SEARCHFAILED, SUCCESS
+from harness.codes import BADARGS, BADVERSION, SEARCHFAILED, SUCCESS, UNSUPPORTED
 from harness.rspec import Manifest
 
 SAMPLES = WORKSPACE.parent / "shared" / "spec" / "samples"
@@ -28,6 +28,7 @@ ANOTHER_TYPE = (BADARGS, "advertisement")
 MANIFEST = (BADARGS, "manifest")
 ANOTHER_VERSION = (BADVERSION, PLACE + ".*namespace")
 BROKEN = (BADARGS, PLACE)
+ROUTABLE = (UNSUPPORTED, PLACE + ".*routable_control_ip")  # a wish that is known and not done
 
 EXPECTED = {
     "ad-fiteagle-semantic.xml": [FOREIGN, GOOD],  # an advertisement by name only: its type says request
@@ -62,9 +63,9 @@ EXPECTED = {
     "req-gcf-amapi2.xml": [GOOD],
     "req-genilib-openflow-controller.xml": [FOREIGN, GOOD],
     "req-genilib-ps103.xml": [ANOTHER_VERSION],
-    "req-genilib-rawpc-bound.xml": [FOREIGN, GOOD],
+    "req-genilib-rawpc-bound.xml": [FOREIGN, (SEARCHFAILED, PLACE + '.*hardware type "pc3000"')],
     "req-genilib-stitched-2am.xml": [FOREIGN, GOOD],
-    "req-genilib-xen-exclusive-routable.xml": [GOOD],
+    "req-genilib-xen-exclusive-routable.xml": [ROUTABLE],
     "req-genilib-xen-lan3.xml": [FOREIGN, GOOD],
     "req-gib-click.xml": [ANOTHER_VERSION],
     "req-gib-four-nodes.xml": [FOREIGN, GOOD],
@@ -75,8 +76,8 @@ EXPECTED = {
     "req-gram-three-nodes-install.xml": [FOREIGN, GOOD],
     "req-mixed-am-unknown-ext.xml": [GOOD],
     "req-pigram-3rpi.xml": [GOOD],
-    "req-scaleup-ring10.xml": [GOOD],
-    "req-scaleup-sharedvlan.xml": [GOOD],
+    "req-scaleup-ring10.xml": [ROUTABLE],
+    "req-scaleup-sharedvlan.xml": [(UNSUPPORTED, PLACE + ".*link_shared_vlan")],
     "req-stitch-2links.xml": [FOREIGN, GOOD],
     "req-stitch-ig-eg.xml": [FOREIGN, GOOD],
     "req-unicode.xml": [GOOD],

@@ -20,6 +20,8 @@ fn granted(node: &Node) -> GrantedNode {
         component_name: Some("host-1".to_owned()),
         exclusive: false,
         sliver_type: "default-vm".to_owned(),
+        asked_image: None,
+        unenforced: Vec::new(),
         disk_image: None,
         hardware_type: Some("pc".to_owned()),
         interfaces: Vec::new(),

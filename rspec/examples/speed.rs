@@ -123,6 +123,8 @@ fn grant(node: &rspec::Node) -> Result<GrantedNode, urn::UrnError> {
         component_name: Some("host-1".into()),
         exclusive: false,
         sliver_type: "default-vm".into(),
+        asked_image: None,
+        unenforced: vec![],
         disk_image: None,
         hardware_type: Some("pc".into()),
         interfaces: node

@@ -60,6 +60,25 @@ impl Extension {
     }
 }
 
+impl Extension {
+    /// The value of an attribute of the element, as the canonical form writes it (`&amp;` for `&`).
+    #[must_use]
+    pub fn value_of(&self, name: &str) -> Option<&str> {
+        // Quotes stand only around values; the start tag ends at the first `>` outside of them.
+        let mut parts = self.canonical.split('"');
+        loop {
+            let before = parts.next()?;
+            if before.contains('>') {
+                return None;
+            }
+            let value = parts.next()?;
+            if before.rsplit('}').next().and_then(|rest| rest.strip_suffix('=')) == Some(name) {
+                return Some(value);
+            }
+        }
+    }
+}
+
 /// The canonical form of an element with all it holds.
 pub(crate) fn canonical(element: Node<'_, '_>) -> String {
     let mut out = String::new();
@@ -133,6 +152,15 @@ mod tests {
         let often = form(&format!("<x:a xmlns:x='{long}'>{}</x:a>", "<x:b/>".repeat(1000)));
         assert!(often.len() < 20_000);
         assert_eq!(form("<a>x &amp; y</a>"), form("<a>x <![CDATA[& ]]>y</a>"));
+    }
+
+    #[test]
+    fn attributes_of_an_extension_are_read() {
+        let xml = "<p xmlns='u' count='2' who='a&quot;&gt;&amp;b'><in deep='1'/></p>";
+        let element = Extension::element(Place("rspec"), Document::parse(xml).unwrap().root_element());
+        assert_eq!(element.value_of("count"), Some("2"));
+        assert_eq!(element.value_of("who"), Some("a&quot;>&amp;b"));
+        assert_eq!((element.value_of("deep"), element.value_of("none")), (None, None));
     }
 
     #[test]

@@ -26,19 +26,19 @@ pub enum NodeChange {
         /// The name asked for.
         to: String,
     },
-    /// Another component.
+    /// Another component, by URN or, where the description bears none, by its short name.
     Moved {
         /// The component it stands on.
         from: Option<String>,
         /// The component asked for.
         to: String,
     },
-    /// Another sliver type.
-    SliverType {
-        /// The type it has.
-        from: Option<String>,
-        /// The type asked for.
-        to: String,
+    /// Other sliver types that would do, by name and in order.
+    SliverTypes {
+        /// The type it has, or those that would have done.
+        from: Vec<String>,
+        /// The types asked for.
+        to: Vec<String>,
     },
     /// Other disk images, by name and in order.
     DiskImages {
@@ -187,6 +187,13 @@ pub enum LinkChange {
         /// client_id of the interface.
         from: String,
         /// The name asked for.
+        to: String,
+    },
+    /// Another VLAN tag.
+    VlanTag {
+        /// The tag it has.
+        from: Option<String>,
+        /// The tag asked for.
         to: String,
     },
     /// Other properties for one direction.

@@ -9,9 +9,9 @@ use crate::compare::{same_manager, same_urn};
 use crate::granted::{GrantedInterface, GrantedLink, GrantedNode, Host};
 use crate::reader::Reader;
 use crate::source::{Edits, Source};
-use crate::xml::{EMULAB, GENI, PRESERVE, USER, parse};
+use crate::xml::{EMULAB, GENI, PRESERVE, UNENFORCED, USER, parse};
 use crate::{Limits, Position, RspecError, RspecErrorKind};
-use added::{Added, declaration, push_empty, push_preserve, push_services};
+use added::{Added, declaration, push_empty, push_preserve, push_services, push_unenforced};
 use roxmltree::{Document, Node as Element};
 use std::collections::{HashMap, HashSet};
 use urn::Urn;
@@ -35,7 +35,7 @@ pub(crate) fn fragment(source: &Source, edit: impl Fn(&mut Edits<'_>, Element<'_
 pub(crate) fn from_fragment<T>(
     text: &str,
     name: &str,
-    read: impl Fn(&mut Reader<'_>, Element<'_, '_>) -> Result<T, RspecError>,
+    read: impl Fn(&Reader<'_>, Element<'_, '_>) -> Result<T, RspecError>,
 ) -> Result<T, RspecError> {
     let bad = |position: Position, message: &str| {
         RspecError::new(
@@ -49,8 +49,8 @@ pub(crate) fn from_fragment<T>(
     if !root.has_tag_name((GENI, name)) {
         return Err(bad(Position::default(), "the root is another element"));
     }
-    let mut reader = Reader::new(text, Vec::new());
-    read(&mut reader, root).map_err(|error| bad(error.position, &error.message))
+    let reader = Reader::new(text, Vec::new());
+    read(&reader, root).map_err(|error| bad(error.position, &error.message))
 }
 
 /// Puts what was granted into a node, or takes out what a grant put in.
@@ -91,12 +91,24 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
         .flat_map(|granted| &granted.interfaces)
         .map(|interface| (interface.client_id.as_str(), interface))
         .collect();
-    let (mut has_type, mut has_hardware, mut has_services) = (false, false, false);
+    let is_ours = |name: &str| node.children().any(|child| child.has_tag_name((GENI, name)));
+    let (has_type, has_hardware) = (is_ours("sliver_type"), is_ours("hardware_type"));
+    if let Some(granted) = granted {
+        if let Some(kept) = keep_one(edits, node, "sliver_type", &[Some(&granted.sliver_type)]) {
+            edit_sliver_type(edits, kept, granted);
+        }
+        if let Some(name) = granted.hardware_type.as_deref()
+            && let Some(kept) = keep_one(edits, node, "hardware_type", &[Some(name)])
+        {
+            edits.set_attributes(kept, &[("name", Some(name))]);
+        }
+    }
+    let mut has_services = false;
     let mut interfaces: HashSet<&str> = HashSet::new();
     for child in node.children().filter(Element::is_element) {
         let name = child.tag_name();
         match (name.namespace(), name.name()) {
-            (Some(GENI), "host") | (Some(PRESERVE), _) => edits.remove_element(child),
+            (Some(GENI), "host") | (Some(PRESERVE | UNENFORCED), _) => edits.remove_element(child),
             (Some(GENI), "interface") => {
                 let client_id = child.attribute("client_id").unwrap_or_default();
                 interfaces.insert(client_id);
@@ -115,24 +127,6 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
             (Some(GENI), "services") => {
                 edit_services(edits, child, granted, !has_services);
                 has_services = true;
-            }
-            (Some(GENI), "sliver_type") if !has_type => {
-                has_type = true;
-                if let Some(granted) = granted {
-                    edit_sliver_type(edits, child, granted);
-                }
-            }
-            (Some(GENI), "hardware_type") if !has_hardware => {
-                has_hardware = true;
-                let wanted = granted.and_then(|granted| granted.hardware_type.as_deref());
-                let is_named = |name: &str| {
-                    node.children().any(|one| {
-                        one.has_tag_name((GENI, "hardware_type")) && one.attribute("name") == Some(name)
-                    })
-                };
-                if let Some(name) = wanted.filter(|name| !is_named(name)) {
-                    edits.set_attributes(child, &[("name", Some(name))]);
-                }
             }
             _ => {}
         }
@@ -178,8 +172,26 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
             new.empty("host", &[("name", Some(name)), ("ipv4", ipv4.as_deref())]);
         }
         push_preserve(&mut added, granted.preserve);
+        push_unenforced(&mut added, &granted.unenforced);
     }
     edits.append(node, added);
+}
+
+/// Of the alternatives that a parent's children of this name are, keeps the one that was granted: the first that bears
+/// one of these names, or the first of all. A manifest shows what was granted, not what else would have done.
+fn keep_one<'d, 'i>(
+    edits: &mut Edits<'_>,
+    parent: Element<'d, 'i>,
+    element: &str,
+    names: &[Option<&str>],
+) -> Option<Element<'d, 'i>> {
+    let all = || parent.children().filter(|child| child.has_tag_name((GENI, element)));
+    let named = |name: &Option<&str>| all().find(|child| name.is_some() && child.attribute("name") == *name);
+    let kept = names.iter().find_map(named).or_else(|| all().next())?;
+    for other in all().filter(|child| *child != kept) {
+        edits.remove_element(other);
+    }
+    Some(kept)
 }
 
 fn edit_interface(edits: &mut Edits<'_>, interface: Element<'_, '_>, granted: Option<&GrantedInterface>) {
@@ -243,7 +255,7 @@ fn edit_services(
 fn edit_sliver_type(edits: &mut Edits<'_>, sliver_type: Element<'_, '_>, granted: &GrantedNode) {
     edits.set_attributes(sliver_type, &[("name", Some(&granted.sliver_type))]);
     let Some(image) = &granted.disk_image else { return };
-    match sliver_type.children().find(|child| child.has_tag_name((GENI, "disk_image"))) {
+    match keep_one(edits, sliver_type, "disk_image", &[granted.asked_image.as_deref(), Some(image)]) {
         Some(child) => edits.set_attributes(child, &[("name", Some(image))]),
         None => {
             let mut added = String::new();
@@ -270,7 +282,7 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
     for child in link.children().filter(Element::is_element) {
         let name = child.tag_name();
         match (name.namespace(), name.name()) {
-            (Some(PRESERVE), _) => edits.remove_element(child),
+            (Some(PRESERVE | UNENFORCED), _) => edits.remove_element(child),
             (Some(GENI), "interface_ref") => {
                 let client_id = child.attribute("client_id").unwrap_or_default();
                 ends.insert(client_id);
@@ -299,6 +311,9 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
         }
     }
     let Some(granted) = granted else { return };
+    if let Some(kind) = granted.link_type.as_deref() {
+        keep_one(edits, link, "link_type", &[Some(kind)]);
+    }
     edits.set_attributes(
         link,
         &[("sliver_id", Some(granted.sliver_id.as_str())), ("vlantag", granted.vlantag.as_deref())],
@@ -318,6 +333,7 @@ pub(crate) fn edit_link(edits: &mut Edits<'_>, link: Element<'_, '_>, granted: O
         }
     }
     push_preserve(&mut added, granted.preserve);
+    push_unenforced(&mut added, &granted.unenforced);
     edits.append(link, added);
 }
 

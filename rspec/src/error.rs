@@ -91,7 +91,8 @@ pub(crate) fn position_at(xml: &str, offset: usize) -> Position {
     places.at(offset)
 }
 
-/// Finds the places of bytes asked for in rising order, with one pass over the document in all.
+/// Finds the places of bytes, with one pass over the document for all that are asked for in rising order; going back
+/// begins again at the start.
 #[derive(Debug)]
 pub(crate) struct Places<'a> {
     xml: &'a [u8],
@@ -104,9 +105,12 @@ impl<'a> Places<'a> {
         Self { xml: xml.as_bytes(), done: 0, position: Position { line: 1, column: 1 } }
     }
 
-    /// The place of the byte at `offset`, which must not lie before one asked for earlier.
+    /// The place of the byte at `offset`.
     pub(crate) fn at(&mut self, offset: usize) -> Position {
-        let offset = offset.min(self.xml.len()).max(self.done);
+        let offset = offset.min(self.xml.len());
+        if offset < self.done {
+            (self.done, self.position) = (0, Position { line: 1, column: 1 });
+        }
         let mut rest = &self.xml[self.done..offset];
         let lines = memchr::memchr_iter(b'\n', rest).count();
         if lines > 0 {

@@ -24,6 +24,9 @@ pub struct GrantedNode {
     /// The disk image as granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk_image: Option<String>,
+    /// By which of the request's names the image was granted, where that is another name than the granted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_image: Option<String>,
     /// The hardware type as granted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware_type: Option<String>,
@@ -45,6 +48,9 @@ pub struct GrantedNode {
     /// What a pending change keeps (preserve/1 extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve: Option<Guarantee>,
+    /// What the node asks for that is kept and shown, and put in force by nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unenforced: Vec<String>,
 }
 
 /// What was granted for an interface of a node, or for one end of a link.
@@ -119,9 +125,15 @@ pub struct GrantedLink {
     /// One entry per end that is ours.
     #[serde(default)]
     pub interface_refs: Vec<GrantedInterface>,
+    /// The kind of link, of those the request would take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_type: Option<String>,
     /// What a pending change keeps (preserve/1 extension).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserve: Option<Guarantee>,
+    /// What the link asks for that is kept and shown, and put in force by nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unenforced: Vec<String>,
 }
 
 /// What stays as it is when a pending change is put in place: the `guarantee` of the preserve/1

@@ -14,7 +14,7 @@ pub struct Link {
     pub client_id: String,
     /// The sliver this describes (a manifest, or a request to Update).
     pub sliver_id: Option<Urn>,
-    /// The VLAN, from a manifest.
+    /// The VLAN tag: from a manifest the one it has, in a request a wish.
     pub vlantag: Option<String>,
     /// The aggregates that shall provide the link, as written.
     pub component_managers: Vec<String>,
@@ -80,6 +80,13 @@ impl Link {
         } else {
             self.component_managers.iter().any(|manager| is_manager(manager, authority))
         }
+    }
+
+    /// The VLAN tag that the link asks for: nothing where it leaves the choice to the aggregate (`any` or empty).
+    #[must_use]
+    pub fn wanted_vlantag(&self) -> Option<&str> {
+        let tag = self.vlantag.as_deref()?.trim_matches([' ', '\t', '\r', '\n']);
+        (!tag.is_empty() && !tag.eq_ignore_ascii_case("any")).then_some(tag)
     }
 
     /// The link as XML that stands alone; as [`crate::Node::fragment`].

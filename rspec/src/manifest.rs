@@ -25,6 +25,7 @@ use std::collections::{HashMap, HashSet};
 ///     exclusive: false,
 ///     sliver_type: "default-vm".into(),
 ///     disk_image: None,
+///     asked_image: None,
 ///     hardware_type: None,
 ///     interfaces: vec![],
 ///     logins: vec![],
@@ -32,6 +33,7 @@ use std::collections::{HashMap, HashSet};
 ///     volumes: vec![],
 ///     host: None,
 ///     preserve: None,
+///     unenforced: vec![],
 /// };
 /// let mut manifest = ManifestWriter::new(chrono::DateTime::UNIX_EPOCH, None, &[request.frame(&ours)]);
 /// manifest.node(&request.nodes[0], &granted);
@@ -45,8 +47,15 @@ pub struct ManifestWriter {
     expires: Option<DateTime<Utc>>,
     context: Context,
     attributes: Vec<RootAttribute>,
+    /// Where in `attributes` the one of a namespace and name stands.
+    attribute_places: HashMap<(Option<String>, String), usize>,
     schema_locations: Vec<(String, String)>,
+    /// The namespaces that have a schema location.
+    schemas: HashSet<String>,
     foreign: Vec<FrameItem>,
+    /// The foreign nodes and links by name, and the other foreign elements by what they say, of the frames so far.
+    foreign_places: HashMap<(ItemKind, Option<String>), usize>,
+    foreign_forms: HashSet<String>,
     body: String,
 }
 
@@ -61,55 +70,65 @@ impl ManifestWriter {
             expires,
             context: Context::default(),
             attributes: Vec::new(),
+            attribute_places: HashMap::new(),
             schema_locations: vec![(GENI.to_owned(), format!("{GENI}/manifest.xsd"))],
+            schemas: HashSet::from([GENI.to_owned()]),
             foreign: Vec::new(),
+            foreign_places: HashMap::new(),
+            foreign_forms: HashSet::new(),
             body: String::new(),
         };
         writer.context.declare("xsi", XSI);
         for frame in frames {
-            writer.add_frame(frame);
+            writer.add_frame(frame, frames.len() > 1);
         }
         writer
     }
 
-    fn add_frame(&mut self, frame: &Frame) {
+    /// Adds what a frame holds. Only where it is one of `several` can anything have come before.
+    fn add_frame(&mut self, frame: &Frame, several: bool) {
         for (prefix, uri) in &frame.prefixes {
             self.context.declare(prefix, uri);
         }
         for attribute in &frame.attributes {
-            let same =
-                |old: &RootAttribute| old.namespace == attribute.namespace && old.name == attribute.name;
-            self.attributes.retain(|old| !same(old));
-            self.attributes.push(attribute.clone());
+            let key = (attribute.namespace.clone(), attribute.name.clone());
+            match self.attribute_places.get(&key).and_then(|at| self.attributes.get_mut(*at)) {
+                Some(old) => *old = attribute.clone(),
+                None => {
+                    self.attribute_places.insert(key, self.attributes.len());
+                    self.attributes.push(attribute.clone());
+                }
+            }
         }
         for (namespace, schema) in &frame.schema_locations {
             self.add_schema(namespace, schema);
         }
-        // What earlier frames brought; within one frame the same may well stand twice.
-        let mut named = HashMap::new();
-        let mut unnamed = HashSet::new();
-        for (at, item) in self.foreign.iter().enumerate() {
-            match item.kind {
-                ItemKind::Extension => drop(unnamed.insert(item.canonical())),
-                kind => drop(named.insert((kind, item.client_id.clone()), at)),
-            }
-        }
+        // Only what earlier frames brought is the same: within one frame the same may well stand twice.
+        let (mut places, mut forms) = (Vec::new(), Vec::new());
         for item in &frame.items {
             if item.kind == ItemKind::Extension {
-                if unnamed.is_empty() || !unnamed.contains(&item.canonical()) {
+                let form = several.then(|| item.canonical());
+                if form.as_ref().is_none_or(|form| !self.foreign_forms.contains(form)) {
                     self.foreign.push(item.clone());
+                    forms.extend(form);
                 }
                 continue;
             }
-            match named.get(&(item.kind, item.client_id.clone())).and_then(|at| self.foreign.get_mut(*at)) {
+            let key = (item.kind, item.client_id.clone());
+            match self.foreign_places.get(&key).and_then(|at| self.foreign.get_mut(*at)) {
                 Some(old) => *old = item.clone(),
-                None => self.foreign.push(item.clone()),
+                None => {
+                    places.push((key, self.foreign.len()));
+                    self.foreign.push(item.clone());
+                }
             }
         }
+        self.foreign_places.extend(places);
+        self.foreign_forms.extend(forms);
     }
 
     fn add_schema(&mut self, namespace: &str, schema: &str) {
-        if !self.schema_locations.iter().any(|(known, _)| known == namespace) {
+        if self.schemas.insert(namespace.to_owned()) {
             self.schema_locations.push((namespace.to_owned(), schema.to_owned()));
         }
     }

@@ -27,11 +27,9 @@ pub struct Node {
     pub colocate: Option<String>,
     /// The sliver this describes (a manifest, or a request to Update).
     pub sliver_id: Option<Urn>,
-    /// What kind of sliver; the first one where the document has several.
-    pub sliver_type: Option<SliverType>,
-    /// How many sliver_type elements the node has: a node of ours should have one at most.
-    pub sliver_type_count: usize,
-    /// Names of the hardware types asked for, in document order.
+    /// What kinds of sliver would do, the preferred one first.
+    pub sliver_types: Vec<SliverType>,
+    /// Names of the hardware types that would do, the preferred one first.
     pub hardware_types: Vec<String>,
     /// The interfaces in document order.
     pub interfaces: Vec<Interface>,
@@ -58,7 +56,7 @@ use crate::granted::Host;
 pub struct SliverType {
     /// The type's name, such as `default-vm`.
     pub name: String,
-    /// Images in document order; the first is what the node starts from.
+    /// Images that the node could start from, the preferred one first.
     pub disk_images: Vec<DiskImage>,
 }
 
@@ -166,6 +164,12 @@ impl Node {
             None => true,
             Some(manager) => is_manager(manager, authority),
         }
+    }
+
+    /// The preferred kind of sliver.
+    #[must_use]
+    pub fn sliver_type(&self) -> Option<&SliverType> {
+        self.sliver_types.first()
     }
 
     /// The volumes that were read; none where they cannot be had.

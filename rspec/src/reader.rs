@@ -11,9 +11,10 @@ mod volume;
 
 use crate::error::{Places, shorten};
 use crate::source::{Scope, Source};
-use crate::xml::{GENI, PRESERVE, USER, is_blank};
+use crate::xml::{GENI, PRESERVE, UNENFORCED, USER, is_blank};
 use crate::{Extension, Place, Position, RspecError, RspecErrorKind};
 use roxmltree::Node as Element;
+use std::cell::RefCell;
 use std::sync::Arc;
 use urn::Urn;
 
@@ -21,18 +22,24 @@ use urn::Urn;
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
     text: &'a str,
-    places: Places<'a>,
+    places: RefCell<Places<'a>>,
     scope: Arc<Scope>,
 }
 
 impl<'a> Reader<'a> {
     /// `scope`: the namespaces around the elements to be read.
     pub(crate) fn new(text: &'a str, scope: Scope) -> Self {
-        Self { text, places: Places::new(text), scope: Arc::new(scope) }
+        Self { text, places: RefCell::new(Places::new(text)), scope: Arc::new(scope) }
     }
 
-    fn place(&mut self, element: Element<'_, '_>) -> Position {
-        self.places.at(element.range().start)
+    fn place(&self, element: Element<'_, '_>) -> Position {
+        self.position(element.range().start)
+    }
+
+    /// The place of a byte. Bytes asked for in rising order cost one pass over the document in all: also an error that
+    /// does not end the reading (a node of another aggregate may hold what nobody here can read) goes on from the last.
+    fn position(&self, at: usize) -> Position {
+        self.places.borrow_mut().at(at)
     }
 
     pub(crate) fn source(&self, element: Element<'_, '_>) -> Source {
@@ -40,7 +47,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn error(&self, kind: RspecErrorKind, at: usize, message: impl Into<String>) -> RspecError {
-        RspecError::new(kind, crate::error::position_at(self.text, at), message)
+        RspecError::new(kind, self.position(at), message)
     }
 
     /// One child of an element of ours: `Some` if it is an element of the GENI namespace. Extensions
@@ -56,7 +63,7 @@ impl<'a> Reader<'a> {
                 Some(GENI) => Ok(Some(child)),
                 Some(namespace) => {
                     // What only an aggregate can know takes no part in any comparison.
-                    if namespace != PRESERVE && namespace != USER {
+                    if ![PRESERVE, UNENFORCED, USER].contains(&namespace) {
                         extensions.push(Extension::element(place_of(parent), child));
                     }
                     Ok(None)

@@ -204,7 +204,7 @@ impl Request {
         // Each node and link that is taken out of the document takes these declarations along.
         let declared: usize =
             scope.iter().map(|(prefix, uri)| prefix.as_ref().map_or(0, String::len) + uri.len() + 10).sum();
-        let mut reader = Reader::new(xml, scope);
+        let reader = Reader::new(xml, scope);
         let document_type = read_root(&reader, root, types)?;
         let mut children = Count::default();
         root.children().for_each(|child| children.add(child.tag_name().name()));

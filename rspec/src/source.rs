@@ -5,6 +5,7 @@
 //! namespaces that were in scope where it stood, declared again in its start tag.
 
 use crate::xml::{GENI, is_space, push_attribute, push_value};
+use ahash::AHashMap;
 use roxmltree::{Document, Node};
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,22 +63,31 @@ fn push_declaration(out: &mut String, prefix: Option<&str>, uri: &str) {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Context {
     prefixes: Vec<(String, String)>,
+    by_prefix: AHashMap<String, usize>,
+    /// The first prefix of each namespace.
+    by_uri: AHashMap<String, usize>,
+    /// The number behind a wanted prefix that was tried last: the next search goes on from there.
+    tried: AHashMap<String, usize>,
 }
 
 impl Context {
     pub(crate) fn get(&self, prefix: &str) -> Option<&str> {
-        self.prefixes.iter().find(|(name, _)| name == prefix).map(|(_, uri)| uri.as_str())
+        self.by_prefix.get(prefix).map(|at| self.prefixes[*at].1.as_str())
     }
 
     pub(crate) fn prefix_of(&self, uri: &str) -> Option<&str> {
-        self.prefixes.iter().find(|(_, bound)| bound == uri).map(|(prefix, _)| prefix.as_str())
+        self.by_uri.get(uri).map(|at| self.prefixes[*at].0.as_str())
     }
 
     /// Declares a prefix unless it stands for something already.
     pub(crate) fn declare(&mut self, prefix: &str, uri: &str) {
-        if self.get(prefix).is_none() {
-            self.prefixes.push((prefix.to_owned(), uri.to_owned()));
+        if self.by_prefix.contains_key(prefix) {
+            return;
         }
+        let at = self.prefixes.len();
+        self.prefixes.push((prefix.to_owned(), uri.to_owned()));
+        self.by_prefix.insert(prefix.to_owned(), at);
+        self.by_uri.entry(uri.to_owned()).or_insert(at);
     }
 
     /// A prefix for `uri`: the wanted one if it is free, else another.
@@ -86,11 +96,12 @@ impl Context {
             return prefix.to_owned();
         }
         let mut prefix = wanted.to_owned();
-        let mut n = 0;
-        while self.get(&prefix).is_some() {
+        let mut n = self.tried.get(wanted).copied().unwrap_or(0);
+        while self.by_prefix.contains_key(&prefix) {
             n += 1;
             prefix = format!("{wanted}{n}");
         }
+        self.tried.insert(wanted.to_owned(), n);
         self.declare(&prefix, uri);
         prefix
     }

@@ -5,7 +5,7 @@ use crate::{Limits, Position, RspecError, RspecErrorKind, limits};
 use roxmltree::{Document, ParsingOptions};
 use std::fmt::Write as _;
 
-pub(crate) use crate::namespaces::{EMULAB, GENI, OPSTATE, PRESERVE, USER};
+pub(crate) use crate::namespaces::{EMULAB, GENI, OPSTATE, PRESERVE, UNENFORCED, USER};
 
 /// What XML Schema defines for instance documents: schemaLocation.
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";

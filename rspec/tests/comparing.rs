@@ -125,7 +125,7 @@ fn every_kind_of_node_change_is_told_with_old_and_new() {
     );
     assert_eq!(
         with("name=\"vm\"", "name=\"big\""),
-        [NodeChange::SliverType { from: Some(text("vm")), to: text("big") }]
+        [NodeChange::SliverTypes { from: vec![text("vm")], to: vec![text("big")] }]
     );
     assert_eq!(
         with("img-1", "img-2"),
@@ -270,7 +270,10 @@ fn links_change() {
     assert_eq!(link_with("authority+cm", "authority+am"), []);
     assert_eq!(
         link_with("client_id=\"l\"", "client_id=\"m\" vlantag=\"7\""),
-        [LinkChange::Renamed { from: text("l"), to: text("m") }]
+        [
+            LinkChange::Renamed { from: text("l"), to: text("m") },
+            LinkChange::VlanTag { from: Some(text("1234")), to: text("7") }
+        ]
     );
     assert_eq!(
         link_with(

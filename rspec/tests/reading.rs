@@ -28,7 +28,7 @@ fn everything_an_aggregate_acts_upon_is_read() {
     assert_eq!(names, ["left", "right", "unbound"]);
     let left = &request.nodes[0];
     assert_eq!(left.exclusive, Some(false));
-    let sliver_type = left.sliver_type.as_ref().unwrap();
+    let sliver_type = left.sliver_type().unwrap();
     assert_eq!(sliver_type.name, "default-vm");
     assert_eq!(sliver_type.disk_images[0].os.as_deref(), Some("Debian"));
     assert_eq!(left.hardware_types, ["pc"]);
@@ -55,7 +55,7 @@ fn prefixes_entities_and_other_scripts_are_read() {
     let request = request(NAMESPACES);
     let node = &request.nodes[0];
     assert_eq!(node.client_id, "nœud-1 «α»");
-    assert_eq!(node.sliver_type.as_ref().unwrap().name, "raw \"pc\"");
+    assert_eq!(node.sliver_type().unwrap().name, "raw \"pc\"");
     assert_eq!(node.services.executes[0].command, "echo '<\"'>'");
     assert_eq!(node.interfaces[0].client_id, "if&0");
     let plain = node.extensions.iter().find(|e| e.name == "plain").unwrap();

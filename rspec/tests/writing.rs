@@ -427,3 +427,45 @@ fn collected_requests_are_answered_with_valid_manifests() {
         assert_eq!(verdict, Ok(()), "{document}");
     }
 }
+
+/// The children of an element by name, each with its attribute `name`.
+fn named(parent: roxmltree::Node<'_, '_>, element: &str) -> Vec<String> {
+    let children = parent.children().filter(|child| child.has_tag_name((GENI, element)));
+    children.map(|child| child.attribute("name").unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn of_alternatives_the_granted_one_is_shown_alone() {
+    let xml = format!(
+        r#"<rspec xmlns="{GENI}" type="request"><node client_id="a">
+  <sliver_type name="big"/> <sliver_type name="vm"><disk_image name="one"/><disk_image name="two" os="B"/></sliver_type>
+  <hardware_type name="arm"/><hardware_type name="pc"/>
+</node><link client_id="l"><link_type name="tunnel"/><link_type name="lan"/></link></rspec>"#
+    );
+    let asked = request(&xml);
+    let granted = rspec::GrantedNode {
+        sliver_type: "vm".into(),
+        asked_image: Some("two".into()),
+        unenforced: vec!["ip".into(), "xen".into()],
+        ..grant(&asked.nodes[0], false)
+    };
+    let link = rspec::GrantedLink { link_type: Some("lan".into()), ..grant_link(&asked.links[0], false) };
+    let mut writer = rspec::ManifestWriter::new(chrono::DateTime::UNIX_EPOCH, None, &[]);
+    writer.node(&asked.nodes[0], &granted).link(&asked.links[0], &link);
+    let text = writer.finish();
+    let document = Document::parse(&text).unwrap();
+    let node = find(&document, "node", "a");
+    assert_eq!(named(node, "sliver_type"), ["vm"]);
+    let sliver_type = child(node, &["sliver_type"]);
+    assert_eq!(named(sliver_type, "disk_image"), ["urn:publicid:IDN+am.example.net+image+granted"]);
+    assert_eq!(child(sliver_type, &["disk_image"]).attribute("os"), Some("B"));
+    assert_eq!(named(node, "hardware_type"), ["pc"]);
+    assert_eq!(named(find(&document, "link", "l"), "link_type"), ["lan"]);
+    assert_eq!(child(node, &["unenforced"]).attribute("demands"), Some("ip xen"));
+    // Sent back it is no change, and the note is gone from what is kept.
+    let again = update(&text);
+    assert_eq!(rspec::compare::node_changes(&asked.nodes[0], Some(&granted), &again.nodes[0]), []);
+    assert_eq!(rspec::compare::link_changes(&asked.links[0], Some(&link), &again.links[0]), []);
+    assert!(!again.nodes[0].fragment().contains("unenforced"));
+    assert_eq!(again.nodes[0].extensions, []);
+}

@@ -4,8 +4,8 @@ use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::{Caller, CredentialText};
 use super::ends::{Ends, Unnamed};
 use super::error::{CallError, GeniCode};
-use super::placement::Placement;
-use super::{Aggregate, remaining, volumes};
+use super::placement::{self, Placement};
+use super::{Aggregate, demands, remaining, volumes};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use rspec::{Local, Request, RspecError, RspecErrorKind};
@@ -28,6 +28,8 @@ pub struct Allocate {
     pub credentials: Vec<CredentialText>,
     /// The request RSpec.
     pub rspec: String,
+    /// `geni_start_time`.
+    pub start_time: Option<DateTime<Utc>>,
     /// `geni_end_time`.
     pub end_time: Option<DateTime<Utc>>,
 }
@@ -40,6 +42,7 @@ impl Aggregate {
     pub async fn allocate(&self, caller: &Caller, request: Allocate) -> Result<Answer<Manifest>, CallError> {
         let admitted =
             self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver).await?;
+        self.check_start(request.start_time)?;
         let (limits, rspec) = (self.limits, request.rspec);
         let asked = off_thread(rspec.len(), move || Request::parse_addition(&rspec, &limits))
             .await?
@@ -83,7 +86,8 @@ impl Aggregate {
                 self.urn()
             )));
         }
-        self.check_size(local)
+        self.check_size(local)?;
+        self.check_wishes(asked, local)
     }
 
     /// Refuses more resources than one call may ask for, and nodes and links of monstrous size.
@@ -104,6 +108,7 @@ impl Aggregate {
         }
         for node in &local.nodes {
             volumes::check(node)?;
+            placement::check(node)?;
         }
         if let Some(link) = local.links.iter().find(|link| link.interface_refs.len() > MAX_ENDS) {
             return too_big(format!(
@@ -150,6 +155,8 @@ impl Aggregate {
         local: &Local<'_>,
         mut ends: Ends<'_>,
     ) -> Result<Vec<NewSliver>, CallError> {
+        placement.gather(local.nodes.iter().copied());
+        placement.reserve(local.links.iter().copied());
         let mut slivers = Vec::with_capacity(local.nodes.len() + local.links.len());
         for node in &local.nodes {
             let urn = self.new_sliver_urn()?;
@@ -159,6 +166,7 @@ impl Aggregate {
         }
         for link in &local.links {
             ends.check(link, None)?;
+            demands::check_link_type(link)?;
             let urn = self.new_sliver_urn()?;
             let configuration = placement.link(link, &urn, &ends.present, None)?;
             slivers.push(NewSliver { urn, resource: ResourceKind::Link, configuration });

@@ -29,6 +29,9 @@ pub struct NodeGrant {
     pub sliver_type: String,
     /// The image by its advertised name.
     pub disk_image: String,
+    /// The image by the name that the request asks for it by, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_image: Option<String>,
     /// What hardware it is, for people.
     pub hardware_type: Option<String>,
     /// Its interfaces, in the order of the RSpec.

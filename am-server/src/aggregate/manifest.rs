@@ -1,6 +1,7 @@
 //! Manifests: stored configurations back into an RSpec.
 
 use super::Aggregate;
+use super::demands;
 use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
 use drivers::AddressKind;
@@ -83,7 +84,8 @@ impl Aggregate {
                 Grant::Node(grant) => {
                     let node =
                         Node::from_fragment(&configuration.rspec).map_err(|error| unreadable(&error))?;
-                    writer.node(&node, &self.granted_node(sliver, &grant));
+                    let granted = self.granted_node(sliver, &grant);
+                    writer.node(&node, &GrantedNode { unenforced: demands::of_node(&node), ..granted });
                 }
                 Grant::Link(grant) => {
                     let link =
@@ -98,7 +100,8 @@ impl Aggregate {
                         .iter()
                         .map(|end| interfaces.get(&end.sliver_id).unwrap_or(end).clone())
                         .collect();
-                    writer.link(&link, &granted_link(sliver, &grant, &ends));
+                    let granted = granted_link(sliver, &link, &grant, &ends);
+                    writer.link(&link, &GrantedLink { unenforced: demands::of_link(&link), ..granted });
                 }
             }
         }
@@ -137,6 +140,7 @@ impl Aggregate {
             exclusive: grant.exclusive,
             sliver_type: grant.sliver_type.clone(),
             disk_image: Some(grant.disk_image.clone()),
+            asked_image: grant.asked_image.clone(),
             hardware_type: grant.hardware_type.clone(),
             interfaces: grant.interfaces.iter().map(granted_interface).collect(),
             logins,
@@ -163,6 +167,7 @@ impl Aggregate {
                 .collect(),
             host: reachable.map(|name| Host { name, ipv4 }),
             preserve: promise(sliver, grant.preserve),
+            unenforced: Vec::new(),
         }
     }
 }
@@ -186,13 +191,20 @@ fn promise(sliver: &Sliver, preserve: Option<Guarantee>) -> Option<Guarantee> {
 /// The port of the SSH servers on instances.
 const SSH_PORT: u16 = 22;
 
-/// The `ends` are the link's interfaces as their nodes have them now.
-pub(super) fn granted_link(sliver: &Sliver, grant: &LinkGrant, ends: &[InterfaceGrant]) -> GrantedLink {
+/// What was granted for `link`. The `ends` are its interfaces as their nodes have them now.
+pub(super) fn granted_link(
+    sliver: &Sliver,
+    link: &Link,
+    grant: &LinkGrant,
+    ends: &[InterfaceGrant],
+) -> GrantedLink {
     GrantedLink {
         sliver_id: sliver.urn.clone(),
         vlantag: Some(grant.vlan.to_string()),
         interface_refs: ends.iter().map(granted_interface).collect(),
+        link_type: demands::link_type(link).map(str::to_owned),
         preserve: promise(sliver, grant.preserve),
+        unenforced: Vec::new(),
     }
 }
 

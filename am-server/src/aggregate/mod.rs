@@ -29,6 +29,7 @@ pub mod users;
 pub mod waiting;
 
 mod admission;
+mod demands;
 mod ends;
 mod locks;
 mod ssh_key;

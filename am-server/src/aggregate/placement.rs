@@ -6,16 +6,24 @@
 //! grant, so that the manifest can say it. Placement only proposes: whether the capacity is really there is
 //! for the ledger to say when the transaction is saved, and a caller that loses that race places again.
 
+mod alternatives;
+mod groups;
+mod interfaces;
+mod links;
+
+pub(super) use alternatives::check;
+
 use super::error::{CallError, GeniCode};
-use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
-use super::inventory::{
-    Component, FoundType, Inventory, Offer, interface_urn, vlan_resource, volumes_resource,
-};
+use super::grant::{Grant, InterfaceGrant, NodeGrant};
+use super::inventory::{Component, Inventory, volumes_resource};
 use super::volumes;
-use rspec::{Interface, Link, Node};
+use alternatives::{Offered, preference};
+use groups::Groups;
+use rspec::Node;
 use sha2::{Digest, Sha256};
 use state::{Claim, Configuration, Ledger};
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 use urn::{Authority, Urn};
 
@@ -25,6 +33,10 @@ const ENOUGH: usize = 64;
 /// How many names a message lists before it says how many more there are.
 const LISTED: usize = 20;
 
+/// How well a component serves a node: what it prefers of what it would take, whether there is room for its volumes,
+/// whether the component is shared, and how much is free.
+type Rank = (Reverse<(usize, usize)>, bool, bool, u64);
+
 /// Places the resources of one call, counting what it has already given out.
 pub struct Placement<'a> {
     inventory: &'a Inventory,
@@ -33,6 +45,10 @@ pub struct Placement<'a> {
     vlans: RangeInclusive<u16>,
     taken: HashMap<String, u64>,
     released: HashMap<String, u64>,
+    /// Nodes that shall stand on one component.
+    groups: Groups<'a>,
+    /// VLAN tags that links of the call ask for: no other link is given one of them.
+    wanted_tags: HashSet<u16>,
 }
 
 /// What a sliver has already, for a placement that changes it.
@@ -50,8 +66,9 @@ impl<'a> Kept<'a> {
     /// The interfaces it has or was promised: their names and hardware addresses stay theirs.
     fn interfaces(self) -> impl Iterator<Item = &'a InterfaceGrant> {
         let now = &self.grant.interfaces;
+        let names: HashSet<&Urn> = now.iter().map(|it| &it.sliver_id).collect();
         let promised = self.pending.into_iter().flat_map(|grant| &grant.interfaces);
-        now.iter().chain(promised.filter(move |one| now.iter().all(|other| other.sliver_id != one.sliver_id)))
+        now.iter().chain(promised.filter(move |one| !names.contains(&one.sliver_id)))
     }
 
     /// What it is, and what it is to become.
@@ -75,7 +92,16 @@ impl<'a> Placement<'a> {
         held: &'a Ledger,
         vlans: RangeInclusive<u16>,
     ) -> Self {
-        Self { inventory, authority, held, vlans, taken: HashMap::new(), released: HashMap::new() }
+        Self {
+            inventory,
+            authority,
+            held,
+            vlans,
+            taken: HashMap::new(),
+            released: HashMap::new(),
+            groups: Groups::default(),
+            wanted_tags: HashSet::new(),
+        }
     }
 
     /// Counts as free what a sliver of the slice will let go in the same transaction.
@@ -93,11 +119,12 @@ impl<'a> Placement<'a> {
     }
 
     /// Decides where and as what `node` lives. What the request does not mention stays as it is `kept`: the component,
-    /// the sliver type, the image; and interfaces keep their names and addresses.
+    /// the sliver type, the image; and interfaces keep their names and addresses. Of several sliver types, images or
+    /// hardware types the first counts that can be had, but a node keeps the one it has if it is among them.
     ///
     /// # Errors
-    /// A name that is not known here (geni_code 1, or 12 for a component), a wish that cannot be met (7), or not
-    /// enough room (6).
+    /// A name that is not known here (geni_code 1, or 12 for a component or hardware type), a wish that cannot be met
+    /// (7), or not enough room (6).
     pub fn node(
         &mut self,
         node: &Node,
@@ -105,30 +132,31 @@ impl<'a> Placement<'a> {
         kept: Option<Kept<'_>>,
     ) -> Result<Configuration, CallError> {
         let has = kept.map(|kept| kept.grant);
-        let component = match (node.component_id.as_deref(), has) {
-            (Some(id), _) => self.named(node, id)?,
-            (None, Some(has)) => self.named(node, &has.component_id)?,
-            (None, None) => self.choose(node, sliver)?,
+        let component = match self.demanded(node, has)? {
+            Some(component) => component,
+            None => self.choose(node, sliver)?,
         };
         let stays = has.is_some_and(|has| has.component_id == component.urn.as_str());
+        self.check_hardware(node, component, has)?;
+        self.groups.check(node, component)?;
         if !stays {
             self.check_free(node, component)?;
         }
         let offer = &self.inventory.offers[component.offer];
-        let found = self.sliver_type(node, component, offer, has)?;
-        let image = self.image(node, offer, &found, has)?;
+        let choice = self.choice(node, component, has)?;
         let (volumes, volumes_ever) = volumes::grant(node, self.inventory, component, kept)?;
-        let (interfaces, interfaces_ever) = self.interfaces(&node.interfaces, sliver, component, kept);
+        let (interfaces, interfaces_ever) = self.interfaces(node, sliver, component, kept)?;
         let grant = NodeGrant {
             driver: offer.cloud.name.clone(),
             realm: component.realm.id.clone(),
-            profile: found.profile.id.clone(),
-            image: image.id.clone(),
+            profile: choice.found.profile.id.clone(),
+            image: choice.image.id.clone(),
             component_id: component.urn.as_str().to_owned(),
             component_name: component.name.clone(),
             exclusive: component.realm.exclusive,
-            sliver_type: found.name,
-            disk_image: self.inventory.image_urn(image),
+            sliver_type: choice.found.name,
+            disk_image: self.inventory.image_urn(choice.image),
+            asked_image: choice.asked_image,
             hardware_type: component.realm.hardware_type.clone(),
             interfaces,
             interfaces_ever,
@@ -148,6 +176,7 @@ impl<'a> Placement<'a> {
         if !stays {
             *self.taken.entry(component.resource.clone()).or_default() += 1;
         }
+        self.groups.settle(node, component);
         let instance = Claim { resource: component.resource.clone(), amount: 1 };
         let claims = std::iter::once(instance).chain(storage).collect();
         Ok(Configuration::new(
@@ -158,27 +187,53 @@ impl<'a> Placement<'a> {
         ))
     }
 
-    /// Gives `link` a VLAN tag. `ends` are the interfaces of ours by client_id; `kept` is what the sliver has
-    /// already.
+    /// The component that the node asks for or stands on; None where the choice is the aggregate's. A component_id
+    /// counts before a component_name, and naming what it has is no demand: so a manifest can be sent back with another
+    /// component_id alone.
+    fn demanded(&self, node: &Node, has: Option<&NodeGrant>) -> Result<Option<&'a Component>, CallError> {
+        let is_news = |name: &&str| has.is_none_or(|has| has.component_name != *name);
+        let name = node.component_name.as_deref().filter(|name| !name.is_empty()).filter(is_news);
+        let component = match (node.component_id.as_deref(), name, has) {
+            (Some(id), name, _) => {
+                let component = self.named(node, id)?;
+                if let Some(name) = name
+                    && self.inventory.component(name).is_none_or(|other| other.urn != component.urn)
+                {
+                    return Err(CallError::bad_arguments(format!(
+                        "node {:?} ({}): component_id names component {} and component_name {name:?} another one; give one of them",
+                        node.client_id, node.position, component.name
+                    )));
+                }
+                component
+            }
+            (None, Some(name), _) => self.named(node, name)?,
+            (None, None, Some(has)) => self.named(node, &has.component_id)?,
+            (None, None, None) => match self.groups.component(node) {
+                Some(together) => self.named(node, together.urn.as_str())?,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(component))
+    }
+
+    /// Notes which nodes of the call shall stand on one component (`colocate`), before any of them is placed.
+    pub fn gather<'n>(&mut self, nodes: impl IntoIterator<Item = &'n Node>) {
+        for node in nodes {
+            let named = node.component_id.as_deref().or(node.component_name.as_deref());
+            self.groups.expect(node, named.and_then(|name| self.inventory.component(name)));
+        }
+    }
+
+    /// Notes that a node of the call stays where it is.
     ///
     /// # Errors
-    /// No tag is free (geni_code 24).
-    pub fn link(
-        &mut self,
-        link: &Link,
-        sliver: &Urn,
-        ends: &HashMap<String, InterfaceGrant>,
-        kept: Option<&LinkGrant>,
-    ) -> Result<Configuration, CallError> {
-        let vlan = match kept {
-            Some(kept) => kept.vlan,
-            None => self.free_vlan(link, sliver)?,
-        };
-        self.taken.insert(vlan_resource(vlan), 1);
-        let ends = link.interface_refs.iter().filter_map(|end| ends.get(&end.client_id).cloned()).collect();
-        let grant = Grant::Link(LinkGrant { vlan, ends, preserve: None });
-        let claims = vec![Claim { resource: vlan_resource(vlan), amount: 1 }];
-        Ok(Configuration::new(link.client_id.clone(), link.fragment(), grant.to_detail(), claims))
+    /// As [`Placement::node`]: those that it shall stand together with are elsewhere.
+    pub fn stays(&mut self, node: &Node, has: &NodeGrant) -> Result<(), CallError> {
+        if let Some(component) = self.inventory.component(&has.component_id) {
+            self.groups.check(node, component)?;
+            self.groups.settle(node, component);
+        }
+        Ok(())
     }
 
     fn named(&self, node: &Node, id: &str) -> Result<&'a Component, CallError> {
@@ -243,13 +298,14 @@ impl<'a> Placement<'a> {
         ))
     }
 
-    /// The component with most room that fits. Shared ones come first unless the request wants one for itself; an
-    /// exclusive one may be granted in place of a shared one, and the manifest then says so.
+    /// The component with most room that fits what the node prefers. Shared ones come first unless the request wants
+    /// one for itself; an exclusive one may be granted in place of a shared one, and the manifest then says so.
     fn choose(&self, node: &Node, sliver: &Urn) -> Result<&'a Component, CallError> {
-        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
-        if self.inventory.offers.iter().all(|offer| self.inventory.sliver_type(offer, asked).is_none()) {
+        let known = |offer| !self.known_types(node, offer, None).is_empty();
+        if !self.inventory.offers.iter().any(known) {
             return Err(self.unknown_sliver_type(node));
         }
+        self.check_hardware_is_known(node)?;
         let components = &self.inventory.components;
         let has_volumes = node.volumes.as_ref().is_ok_and(|volumes| !volumes.is_empty());
         let gives_volumes = |offer| !has_volumes || self.inventory.gives_volumes(offer);
@@ -257,106 +313,64 @@ impl<'a> Placement<'a> {
             return Err(volumes::not_given(node, "this aggregate's drivers cannot"));
         }
         let needed = volumes::size_of(node);
-        let has_storage: Vec<bool> = self
+        let offers: Vec<Offered<'_>> = self
             .inventory
             .offers
             .iter()
-            .map(|offer| needed == 0 || self.free_of(&volumes_resource(&offer.cloud.name)) >= needed)
+            .map(|offer| Offered {
+                choices: if gives_volumes(offer) { self.choices(node, offer, None) } else { Vec::new() },
+                stores: needed == 0 || self.free_of(&volumes_resource(&offer.cloud.name)) >= needed,
+            })
             .collect();
-        let fits = |component: &Component| {
-            let offer = &self.inventory.offers[component.offer];
-            if !gives_volumes(offer) {
-                return false;
-            }
-            (node.exclusive != Some(true) || component.realm.exclusive)
-                && self.inventory.sliver_type(offer, asked).is_some_and(|found| {
-                    component.realm.offers(&found.profile.id)
-                        && self.inventory.image(offer, found.profile, wanted_image(node)).is_some()
-                })
-        };
+        let members = self.groups.members(node);
         // Callers at the same moment begin at different places, so that they do not all choose the same one.
         let [high, low, ..] = digest(sliver.as_str());
         let start = usize::from(u16::from_be_bytes([high, low])) * components.len() / (1 << 16);
         let (before, after) = components.split_at(start);
-        let mut best: Option<((bool, bool, u64), &Component)> = None;
+        let mut best: Option<(Rank, &Component)> = None;
         let (mut any, mut with_room) = (false, 0);
         for component in after.iter().chain(before) {
             if with_room == ENOUGH {
                 break;
             }
-            if !fits(component) {
-                continue;
-            }
+            let offered = &offers[component.offer];
+            let Some(preference) = preference(node, component, &offered.choices) else { continue };
             any = true;
             let free = self.free(component);
             let shared = !component.realm.exclusive;
-            // Without room for its volumes it is the last choice: all that it is good for is to say what is missing.
-            let stores = has_storage[component.offer];
-            let rank = (stores, shared, free);
-            if free > 0 && best.is_none_or(|(most, _)| rank > most) {
+            // Without room for its volumes it is the last choice of its kind: all that it is good for is to say what is
+            // missing.
+            let rank = (Reverse(preference), offered.stores, shared, free);
+            if free >= members && best.is_none_or(|(most, _)| rank > most) {
                 best = Some((rank, component));
             }
             // Those that are only a second choice never end the search.
-            if free > 0 && stores && (shared || node.exclusive == Some(true)) {
+            let first_choice = preference == (0, 0) && (shared || node.exclusive == Some(true));
+            if free >= members && offered.stores && first_choice {
                 with_room += 1;
             }
         }
         match best {
             Some((_, component)) => Ok(component),
-            None if any => Err(CallError::new(
-                GeniCode::TooBig,
-                format!(
-                    "node {:?} ({}): no room is left on any component that could take it; this call could place {} nodes before it",
-                    node.client_id,
-                    node.position,
-                    self.taken
-                        .keys()
-                        .filter(|name| name.starts_with("node/"))
-                        .map(|name| self.taken[name])
-                        .sum::<u64>()
-                ),
-            )),
-            None => {
-                // The image decides where the sliver type alone did not.
-                for offer in &self.inventory.offers {
-                    if let Some(found) = self.inventory.sliver_type(offer, asked) {
-                        self.image(node, offer, &found, None)?;
-                    }
-                }
-                Err(refused(
-                    node,
-                    match node.exclusive {
-                        Some(true) => "no component can be had exclusively with this sliver type".to_owned(),
-                        _ => "no component offers this sliver type".to_owned(),
-                    },
-                ))
-            }
+            None if any => Err(self.no_room(node, members)),
+            None => Err(self.nothing_fits(node)),
         }
     }
 
-    fn sliver_type<'i>(
-        &'i self,
-        node: &Node,
-        component: &Component,
-        offer: &'i Offer,
-        has: Option<&NodeGrant>,
-    ) -> Result<FoundType<'i>, CallError> {
-        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
-        let asked = asked.or(has.map(|has| has.sliver_type.as_str()));
-        let found = self.inventory.sliver_type(offer, asked).ok_or_else(|| self.unknown_sliver_type(node))?;
-        if component.realm.offers(&found.profile.id) {
-            Ok(found)
-        } else {
-            Err(refused(
-                node,
-                format!(
-                    "component {} does not offer sliver type {:?}; it offers {}",
-                    component.name,
-                    found.name,
-                    listed(&component.realm.hardware_profiles)
-                ),
-            ))
-        }
+    fn no_room(&self, node: &Node, members: u64) -> CallError {
+        let placed: u64 =
+            self.taken.iter().filter(|(name, _)| name.starts_with("node/")).map(|(_, taken)| taken).sum();
+        let what = match (members, &node.colocate) {
+            (2.., Some(group)) => format!("any component for the {members} nodes with colocate {group:?}"),
+            _ => "any component that could take it".to_owned(),
+        };
+        CallError::new(
+            GeniCode::TooBig,
+            format!(
+                "node {:?} ({}): no room is left on {what}; this call could place {placed} nodes before it",
+                node.client_id, node.position
+            ),
+        )
     }
 
     /// The drivers that never said what they have, with the reason where it is known. Any of them may have what no
@@ -374,7 +388,7 @@ impl<'a> Placement<'a> {
     }
 
     /// The refusal of a name that no driver knows, or of one that a driver not heard from may know (14).
-    fn unknown(&self, node: &Node, what: &str, there_are: &[String]) -> CallError {
+    fn unknown(&self, code: GeniCode, node: &Node, what: &str, there_are: &[String]) -> CallError {
         let place = format!("node {:?} ({})", node.client_id, node.position);
         match self.unheard() {
             Some(unheard) => CallError::new(
@@ -384,137 +398,12 @@ impl<'a> Placement<'a> {
                     listed(there_are)
                 ),
             ),
-            None => CallError::bad_arguments(format!(
-                "{place}: {what} is not known here; there are {}",
-                listed(there_are)
-            )),
-        }
-    }
-
-    fn unknown_sliver_type(&self, node: &Node) -> CallError {
-        let asked = node.sliver_type.as_ref().map(|wanted| wanted.name.as_str());
-        let what = match asked {
-            Some(asked) => format!("sliver type {asked:?}"),
-            None => "a sliver type for nodes that name none".to_owned(),
-        };
-        self.unknown(node, &what, &self.inventory.sliver_type_names())
-    }
-
-    fn image<'i>(
-        &self,
-        node: &Node,
-        offer: &'i Offer,
-        found: &FoundType<'_>,
-        has: Option<&NodeGrant>,
-    ) -> Result<&'i drivers::Image, CallError> {
-        let asked = wanted_image(node);
-        // One it has and was not asked to keep gives way where the new profile or driver does not have it.
-        if let (None, Some(has)) = (asked, has)
-            && let Some(image) = self.inventory.image(offer, found.profile, Some(&has.disk_image))
-        {
-            return Ok(image);
-        }
-        self.inventory.image(offer, found.profile, asked).ok_or_else(|| match asked {
-            Some(name) => {
-                let what = format!("disk image {name:?} for sliver type {:?}", found.name);
-                self.unknown(node, &what, &self.inventory.image_names())
-            }
-            None => refused(node, format!("there is no disk image for sliver type {:?}", found.name)),
-        })
-    }
-
-    /// The interfaces of a node, and the number of the next one.
-    fn interfaces(
-        &self,
-        asked: &[Interface],
-        sliver: &Urn,
-        component: &Component,
-        kept: Option<Kept<'_>>,
-    ) -> (Vec<InterfaceGrant>, usize) {
-        let known: Vec<&InterfaceGrant> = kept.iter().flat_map(|kept| kept.interfaces()).collect();
-        let mut next = kept.map_or(0, Kept::next_interface);
-        let mut taken = vec![false; known.len()];
-        // By sliver_id first, so that an interface cannot be taken for another one whose name it was given.
-        let mut pairs: Vec<Option<usize>> = asked
-            .iter()
-            .map(|one| {
-                let found = known.iter().position(|own| one.sliver_id.as_ref() == Some(&own.sliver_id));
-                found.filter(|at| !std::mem::replace(&mut taken[*at], true))
-            })
-            .collect();
-        for (pair, one) in pairs.iter_mut().zip(asked).filter(|(pair, _)| pair.is_none()) {
-            let named = |own: &&InterfaceGrant| own.client_id == one.client_id;
-            *pair = known.iter().position(named).filter(|at| !std::mem::replace(&mut taken[*at], true));
-        }
-        let grants = asked
-            .iter()
-            .zip(pairs)
-            .map(|(one, pair)| match pair.and_then(|at| known.get(at)) {
-                Some(own) => {
-                    let number = interface_number(own).unwrap_or(0);
-                    InterfaceGrant {
-                        client_id: one.client_id.clone(),
-                        component_id: interface_urn(self.authority, &component.name, number),
-                        ..(*own).clone()
-                    }
-                }
-                None => {
-                    next += 1;
-                    self.new_interface(&one.client_id, sliver, component, next - 1)
-                }
-            })
-            .collect();
-        (grants, next)
-    }
-
-    fn new_interface(
-        &self,
-        client_id: &str,
-        sliver: &Urn,
-        component: &Component,
-        number: usize,
-    ) -> InterfaceGrant {
-        let text = format!("{sliver}.if{number}");
-        let hash = digest(&text);
-        InterfaceGrant {
-            client_id: client_id.to_owned(),
-            // A sliver's name with ".if0" behind it is a sliver's name still.
-            sliver_id: Urn::parse(&text).unwrap_or_else(|_| sliver.clone()),
-            component_id: interface_urn(self.authority, &component.name, number),
-            // Locally administered, and as unique as the sliver's name.
-            mac_address: format!(
-                "02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
-                hash[0], hash[1], hash[2], hash[3], hash[4]
+            None => CallError::new(
+                code,
+                format!("{place}: {what} is not known here; there are {}", listed(there_are)),
             ),
         }
     }
-
-    fn free_vlan(&self, link: &Link, sliver: &Urn) -> Result<u16, CallError> {
-        let hash = digest(sliver.as_str());
-        let (first, last) = (*self.vlans.start(), *self.vlans.end());
-        let count = last - first + 1;
-        let start = u16::from_be_bytes([hash[0], hash[1]]) % count;
-        (0..count)
-            .map(|step| first + (start + step) % count)
-            .find(|tag| {
-                let resource = vlan_resource(*tag);
-                !self.taken.contains_key(&resource)
-                    && self.held.get(&resource).is_some_and(|share| share.free() > 0)
-            })
-            .ok_or_else(|| {
-                CallError::new(
-                    GeniCode::VlanUnavailable,
-                    format!(
-                        "link {:?} ({}): none of the {count} VLAN tags is free",
-                        link.client_id, link.position
-                    ),
-                )
-            })
-    }
-}
-
-fn wanted_image(node: &Node) -> Option<&str> {
-    node.sliver_type.as_ref().and_then(|wanted| wanted.disk_images.first()).map(|image| image.name.as_str())
 }
 
 fn interface_number(interface: &InterfaceGrant) -> Option<usize> {

@@ -227,6 +227,7 @@ pub(super) mod tests {
             exclusive: false,
             sliver_type: String::new(),
             disk_image: String::new(),
+            asked_image: None,
             hardware_type: None,
             interfaces: Vec::new(),
             interfaces_ever: 0,

@@ -8,6 +8,7 @@
 mod aggregate;
 mod deltacloud;
 mod drivers;
+mod extensions;
 mod host;
 mod limits;
 mod links;
@@ -20,6 +21,7 @@ mod volumes;
 pub use aggregate::{AggregateSection, LocationSection};
 pub use deltacloud::{DeltacloudSection, UserSection};
 pub use drivers::DriverSection;
+pub use extensions::{ExtensionsSection, Unsupported};
 pub use host::{BadUrl, BaseUrl, HostKind};
 pub use limits::LimitsSection;
 pub use links::LinksSection;
@@ -51,6 +53,8 @@ pub struct Config {
     pub links: LinksSection,
     /// Storage volumes of nodes.
     pub volumes: VolumesSection,
+    /// Wishes in extensions of RSpecs that are known and not done.
+    pub extensions: ExtensionsSection,
     /// The clouds behind the aggregate.
     pub drivers: Vec<DriverSection>,
     /// How often the reconciler looks at everything.
@@ -104,6 +108,7 @@ impl Config {
         let policy = checked(&mut table, "policy", PolicySection::check, &mut problems);
         let links = checked(&mut table, "links", LinksSection::check, &mut problems);
         let volumes = checked(&mut table, "volumes", VolumesSection::check, &mut problems);
+        let extensions: Option<ExtensionsSection> = section(&mut table, "extensions", &mut problems);
         let reconcile = checked(&mut table, "reconcile", ReconcileSection::check, &mut problems);
         let sliver_types: Option<BTreeMap<String, String>> =
             section(&mut table, "sliver_types", &mut problems);
@@ -112,7 +117,7 @@ impl Config {
         let drivers = drivers::read(&mut table, &mut problems);
         for unknown in table.keys() {
             problems.push(format!(
-                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, sliver_types, \
+                "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, extensions, sliver_types, \
                  reconcile, deltacloud, metrics and drivers"
             ));
         }
@@ -129,7 +134,7 @@ impl Config {
             section.check(&mut problems);
         }
         drivers::check(&drivers, &mut problems);
-        match (aggregate, tls, limits, policy, links, volumes, reconcile, sliver_types) {
+        match (aggregate, tls, limits, policy, links, volumes, extensions, reconcile, sliver_types) {
             (
                 Some(aggregate),
                 Some(tls),
@@ -137,6 +142,7 @@ impl Config {
                 Some(policy),
                 Some(links),
                 Some(volumes),
+                Some(extensions),
                 Some(reconcile),
                 Some(sliver_types),
             ) if problems.is_empty() => Ok(Self {
@@ -147,6 +153,7 @@ impl Config {
                 sliver_types,
                 links,
                 volumes,
+                extensions,
                 drivers,
                 reconcile,
                 deltacloud,

@@ -46,6 +46,7 @@ fn grant(driver: &str) -> NodeGrant {
         exclusive: false,
         sliver_type: "m1-small".into(),
         disk_image: "img1".into(),
+        asked_image: None,
         hardware_type: None,
         interfaces: Vec::new(),
         interfaces_ever: 0,

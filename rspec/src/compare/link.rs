@@ -1,7 +1,7 @@
 //! Differences of links and their ends.
 
-use super::{LinkChange, extension_changes, manager_key, pair};
-use crate::{GrantedLink, Link, Property};
+use super::{LinkChange, extension_changes, manager_key, pair, settled};
+use crate::{GrantedLink, Link, LinkType, Property};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use urn::Urn;
 
@@ -14,7 +14,20 @@ pub fn link_changes(current: &Link, granted: Option<&GrantedLink>, asked: &Link)
     }
     let renamed = end_changes(&mut changes, current, granted, asked);
     property_changes(&mut changes, current, asked, &renamed);
-    if current.link_types != asked.link_types {
+    let was = current.vlantag.as_deref();
+    let is = granted.and_then(|granted| granted.vlantag.as_deref());
+    let same_tag = |a: &str, b: &str| a.trim() == b.trim();
+    if let Some(to) = settled(was, is, asked.wanted_vlantag(), same_tag) {
+        changes.push(LinkChange::VlanTag { from: is.or(was).map(str::to_owned), to: to.to_owned() });
+    }
+    // A manifest shows the granted kind alone.
+    let is_granted = |types: &[LinkType]| match types {
+        [one] => granted.is_some_and(|granted| granted.link_type.as_deref() == Some(&one.name)),
+        _ => false,
+    };
+    if current.link_types != asked.link_types
+        && !(is_granted(&asked.link_types) && current.link_types.contains(&asked.link_types[0]))
+    {
         changes.push(LinkChange::Types { from: current.link_types.clone(), to: asked.link_types.clone() });
     }
     let managers = |link: &Link| -> BTreeSet<String> {

@@ -1,7 +1,7 @@
 //! Differences of nodes and their interfaces.
 
 use super::{InterfaceChange, NodeChange, VolumeChange, extension_changes, pair, same_urn, settled};
-use crate::{GrantedInterface, GrantedNode, Interface, Node, Volume};
+use crate::{GrantedInterface, GrantedNode, Interface, Node, SliverType, Volume};
 use std::collections::HashMap;
 
 /// The differences between a node as it is (what was last asked and what was granted for it) and what is asked now.
@@ -18,6 +18,12 @@ pub fn node_changes(current: &Node, granted: Option<&GrantedNode>, asked: &Node)
             from: is.or(current.component_id.as_deref()).map(str::to_owned),
             to: to.to_owned(),
         });
+    } else if asked.component_id.is_none() {
+        let is = granted.and_then(|granted| granted.component_name.as_deref());
+        let was = current.component_name.as_deref();
+        if let Some(to) = settled(was, is, asked.component_name.as_deref(), |a, b| a == b) {
+            changes.push(NodeChange::Moved { from: is.or(was).map(str::to_owned), to: to.to_owned() });
+        }
     }
     sliver_type_changes(&mut changes, current, granted, asked);
     let was = &current.hardware_types;
@@ -63,25 +69,35 @@ fn sliver_type_changes(
     granted: Option<&GrantedNode>,
     asked: &Node,
 ) {
-    let Some(to) = &asked.sliver_type else { return };
-    let was = current.sliver_type.as_ref();
-    let is = granted.map(|granted| granted.sliver_type.as_str());
-    let was_name = was.map(|was| was.name.as_str());
-    if settled(was_name, is, Some(to.name.as_str()), |a, b| a == b).is_some() {
-        changes
-            .push(NodeChange::SliverType { from: is.or(was_name).map(str::to_owned), to: to.name.clone() });
+    if asked.sliver_types.is_empty() {
+        return;
     }
-    let names =
-        |images: &[crate::DiskImage]| images.iter().map(|image| image.name.clone()).collect::<Vec<_>>();
-    let was = was.map(|was| names(&was.disk_images)).unwrap_or_default();
-    let to = names(&to.disk_images);
+    let names = |types: &[SliverType]| types.iter().map(|one| one.name.clone()).collect::<Vec<_>>();
+    let (was, to) = (names(&current.sliver_types), names(&asked.sliver_types));
+    let is = granted.map(|granted| granted.sliver_type.as_str());
+    let says_the_same = to == was || is.is_some_and(|is| to.as_slice() == [is]);
+    if !says_the_same {
+        let from = is.map_or_else(|| was.clone(), |is| vec![is.to_owned()]);
+        changes.push(NodeChange::SliverTypes { from, to: to.clone() });
+    }
+    if current.sliver_types == asked.sliver_types {
+        return;
+    }
+    // The images of the type that was granted, or of the preferred one.
+    let images = |types: &[SliverType]| {
+        let granted = types.iter().find(|one| Some(one.name.as_str()) == is);
+        let images = granted.or(types.first()).map(|one| one.disk_images.as_slice()).unwrap_or_default();
+        images.iter().map(|image| image.name.clone()).collect::<Vec<_>>()
+    };
+    let (was, to) = (images(&current.sliver_types), images(&asked.sliver_types));
     let is = granted.and_then(|granted| granted.disk_image.as_deref());
-    // The grant settles the first image.
+    // A manifest shows the granted image alone; those of earlier versions showed it in place of the first.
     let settled = match is {
         None => was.clone(),
         Some(is) => std::iter::once(is.to_owned()).chain(was.iter().skip(1).cloned()).collect(),
     };
-    if !to.is_empty() && to != was && to != settled {
+    let says_the_same = to == was || to == settled || is.is_some_and(|is| to.as_slice() == [is]);
+    if !to.is_empty() && !says_the_same {
         changes.push(NodeChange::DiskImages { from: settled, to });
     }
 }
@@ -129,8 +145,10 @@ fn interfaces_changes(
 
 /// Volumes are known by their names: one that is given another name is another volume.
 fn volume_changes(changes: &mut Vec<NodeChange>, current: &[Volume], asked: &[Volume]) {
+    let mut left: HashMap<&str, &Volume> =
+        asked.iter().map(|volume| (volume.name.as_str(), volume)).collect();
     for now in current {
-        let Some(to) = asked.iter().find(|to| to.name == now.name) else {
+        let Some(to) = left.remove(now.name.as_str()) else {
             changes.push(NodeChange::VolumeRemoved(now.clone()));
             continue;
         };
@@ -146,7 +164,7 @@ fn volume_changes(changes: &mut Vec<NodeChange>, current: &[Volume], asked: &[Vo
             changes.push(NodeChange::VolumeChanged { name: now.name.clone(), changes: differs });
         }
     }
-    let is_new = |to: &&Volume| current.iter().all(|now| now.name != to.name);
+    let is_new = |to: &&Volume| left.contains_key(to.name.as_str());
     changes.extend(asked.iter().filter(is_new).cloned().map(NodeChange::VolumeAdded));
 }
 

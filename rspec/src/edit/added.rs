@@ -1,7 +1,7 @@
 //! Elements that a grant adds.
 
 use crate::granted::{Guarantee, Login, User};
-use crate::xml::{GENI, PRESERVE, USER, push_attribute, push_text};
+use crate::xml::{GENI, PRESERVE, UNENFORCED, USER, push_attribute, push_text};
 use roxmltree::Node as Element;
 
 /// What an element of ours without prefix needs to declare among the children of `parent`.
@@ -121,5 +121,13 @@ pub(super) fn push_preserve(out: &mut String, guarantee: Option<Guarantee>) {
     if let Some(guarantee) = guarantee {
         out.push_str("\n    ");
         push_empty(out, "preserve", &[("xmlns", Some(PRESERVE)), ("guarantee", Some(guarantee.as_str()))]);
+    }
+}
+
+pub(super) fn push_unenforced(out: &mut String, demands: &[String]) {
+    if !demands.is_empty() {
+        out.push_str("\n    ");
+        let demands = demands.join(" ");
+        push_empty(out, "unenforced", &[("xmlns", Some(UNENFORCED)), ("demands", Some(&demands))]);
     }
 }

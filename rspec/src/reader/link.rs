@@ -5,7 +5,7 @@ use crate::link::{InterfaceRef, Link, LinkType, Property};
 use crate::{Extension, RspecError};
 
 impl Reader<'_> {
-    pub(crate) fn link(&mut self, element: Element<'_, '_>) -> Result<Link, RspecError> {
+    pub(crate) fn link(&self, element: Element<'_, '_>) -> Result<Link, RspecError> {
         let position = self.place(element);
         let mut link = Link {
             client_id: self.required_name(element, "client_id")?.to_owned(),
@@ -64,7 +64,7 @@ impl Reader<'_> {
         Ok(link)
     }
 
-    fn interface_ref(&mut self, element: Element<'_, '_>) -> Result<InterfaceRef, RspecError> {
+    fn interface_ref(&self, element: Element<'_, '_>) -> Result<InterfaceRef, RspecError> {
         let mut end = InterfaceRef {
             client_id: self.required_name(element, "client_id")?.to_owned(),
             sliver_id: self.sliver_id(element)?,

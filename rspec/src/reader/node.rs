@@ -1,6 +1,6 @@
 //! Nodes and what stands in them.
 
-use super::volume::is_blockstore;
+use super::volume::{VolumesSoFar, is_blockstore};
 use super::{Element, Reader, place_of, text};
 use crate::node::{
     DiskImage, Execute, Install, Interface, Ip, Node, Relation, RequestedLogin, Services, SliverType,
@@ -18,7 +18,7 @@ const NODE: &[&str] = &[
 ];
 
 impl Reader<'_> {
-    pub(crate) fn node(&mut self, element: Element<'_, '_>) -> Result<Node, RspecError> {
+    pub(crate) fn node(&self, element: Element<'_, '_>) -> Result<Node, RspecError> {
         let position = self.place(element);
         let mut node = Node {
             client_id: self.required_name(element, "client_id")?.to_owned(),
@@ -28,8 +28,7 @@ impl Reader<'_> {
             exclusive: self.boolean(element, "exclusive")?,
             colocate: text(element, "colocate"),
             sliver_id: self.sliver_id(element)?,
-            sliver_type: None,
-            sliver_type_count: 0,
+            sliver_types: Vec::new(),
             hardware_types: Vec::new(),
             interfaces: Vec::new(),
             services: Services::default(),
@@ -41,10 +40,11 @@ impl Reader<'_> {
             source: self.source(element),
         };
         self.attributes(element, NODE, &mut node.extensions);
+        let mut so_far = VolumesSoFar::default();
         for child in element.children() {
             if is_blockstore(child) {
                 if let Ok(volumes) = &mut node.volumes {
-                    match self.volume(child, volumes, &mut node.extensions) {
+                    match self.volume(child, &mut so_far, &mut node.extensions) {
                         Ok(volume) => volumes.push(volume),
                         Err(error) => node.volumes = Err(error),
                     }
@@ -55,8 +55,7 @@ impl Reader<'_> {
             match child.tag_name().name() {
                 "sliver_type" => {
                     let sliver_type = self.sliver_type(child, &mut node.extensions)?;
-                    node.sliver_type.get_or_insert(sliver_type);
-                    node.sliver_type_count += 1;
+                    node.sliver_types.push(sliver_type);
                 }
                 "hardware_type" => {
                     node.hardware_types.push(self.required_name(child, "name")?.to_owned());
@@ -117,7 +116,7 @@ impl Reader<'_> {
         Ok(sliver_type)
     }
 
-    fn interface(&mut self, element: Element<'_, '_>) -> Result<Interface, RspecError> {
+    fn interface(&self, element: Element<'_, '_>) -> Result<Interface, RspecError> {
         let position = self.place(element);
         let mut interface = Interface {
             client_id: self.required_name(element, "client_id")?.to_owned(),

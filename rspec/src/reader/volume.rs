@@ -3,11 +3,22 @@
 use super::{Element, Reader};
 use crate::volume::{MAX_NAME, Volume, gigabytes, is_mountpoint, is_name};
 use crate::xml::{EMULAB, is_blank};
-use crate::{Extension, RspecError, RspecErrorKind};
+use crate::{Extension, Position, RspecError, RspecErrorKind};
+use ahash::AHashMap;
 
 /// Attributes that mean something. `device` is what a manifest tells; in a request it is not looked at.
 const KNOWN: &[&str] =
     &["name", "size", "mountpoint", "class", "placement", "readonly", "rwclone", "dataset", "device"];
+
+/// The most volumes of a node that are read: far more than any node may have, and few enough to be no burden.
+const MAX_PER_NODE: usize = 256;
+
+/// The volumes of a node that were read so far, with their places.
+#[derive(Debug, Default)]
+pub(super) struct VolumesSoFar {
+    names: AHashMap<String, Position>,
+    mountpoints: AHashMap<String, Position>,
+}
 
 /// Whether the element asks for a volume.
 pub(crate) fn is_blockstore(element: Element<'_, '_>) -> bool {
@@ -18,11 +29,15 @@ impl Reader<'_> {
     /// A volume of a node whose volumes so far are these. Only a node of ours has to bear the error: what another
     /// aggregate can do is for that one to say.
     pub(super) fn volume(
-        &mut self,
+        &self,
         element: Element<'_, '_>,
-        so_far: &[Volume],
+        so_far: &mut VolumesSoFar,
         extensions: &mut Vec<Extension>,
     ) -> Result<Volume, RspecError> {
+        if so_far.names.len() == MAX_PER_NODE {
+            let message = format!("a node may have {MAX_PER_NODE} blockstores at most");
+            return Err(self.error(RspecErrorKind::TooLarge, element.range().start, message));
+        }
         self.only_what_is_done(element)?;
         // What other namespaces add is kept and compared, as in every element.
         for attribute in element.attributes().filter(|attribute| attribute.namespace().is_some()) {
@@ -50,21 +65,18 @@ impl Reader<'_> {
             return Err(self.bad_value(element, "mountpoint", wanted));
         }
         let position = self.place(element);
-        let taken = |what: &str, first: &Volume| {
+        let taken = |what: &str, first: Position| {
             RspecError::new(
                 RspecErrorKind::DuplicateVolume,
                 position,
-                format!(
-                    "two blockstores of the node have the {what}; the first stands at {}",
-                    first.position
-                ),
+                format!("two blockstores of the node have the {what}; the first stands at {first}"),
             )
         };
-        if let Some(first) = so_far.iter().find(|other| other.name == name) {
+        if let Some(first) = so_far.names.insert(name.to_owned(), position) {
             return Err(taken(&format!("name {name:?}"), first));
         }
         if let Some(path) = mountpoint
-            && let Some(first) = so_far.iter().find(|other| other.mountpoint.as_deref() == Some(path))
+            && let Some(first) = so_far.mountpoints.insert(path.to_owned(), position)
         {
             return Err(taken(&format!("mountpoint {path:?}"), first));
         }

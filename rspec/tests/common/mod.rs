@@ -45,7 +45,9 @@ pub(crate) fn grant(node: &Node, provisioned: bool) -> GrantedNode {
         component_manager_id: "urn:publicid:IDN+am.example.net+authority+am".into(),
         component_name: Some("host-1".into()),
         exclusive: true,
-        sliver_type: node.sliver_type.as_ref().map_or("default-vm".into(), |kind| kind.name.clone()),
+        sliver_type: node.sliver_type().map_or("default-vm".into(), |kind| kind.name.clone()),
+        asked_image: None,
+        unenforced: vec![],
         disk_image: Some("urn:publicid:IDN+am.example.net+image+granted".into()),
         hardware_type: Some("pc".into()),
         interfaces: node
@@ -105,7 +107,9 @@ pub(crate) fn grant_link(link: &Link, provisioned: bool) -> GrantedLink {
                 mac_address: None,
             })
             .collect(),
+        link_type: link.link_types.first().map(|kind| kind.name.clone()),
         preserve: provisioned.then_some(Guarantee::NoDisruption),
+        unenforced: vec![],
     }
 }
 

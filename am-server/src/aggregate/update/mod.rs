@@ -28,6 +28,8 @@ pub struct Update {
     pub rspec: String,
     /// `geni_best_effort`.
     pub best_effort: bool,
+    /// `geni_start_time`, for what is new.
+    pub start_time: Option<DateTime<Utc>>,
     /// `geni_end_time`, for slivers that are or stay allocated.
     pub end_time: Option<DateTime<Utc>>,
 }
@@ -40,6 +42,7 @@ impl Aggregate {
     /// a change that would reach beyond the slivers named, or part of a slice where slivers go together (13).
     pub async fn update(&self, caller: &Caller, request: Update) -> Result<Answer<Manifest>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::CreateSliver).await?;
+        self.check_start(request.start_time)?;
         let (limits, rspec) = (self.limits, request.rspec);
         let asked =
             off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;

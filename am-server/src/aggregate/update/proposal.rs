@@ -6,8 +6,7 @@ use crate::aggregate::grant::{Grant, LinkGrant, NodeGrant};
 use crate::aggregate::inventory::Inventory;
 use crate::aggregate::manifest::{InstanceDetail, granted_link, unreadable};
 use crate::aggregate::placement::{Kept, Placement};
-use crate::aggregate::volumes;
-use crate::aggregate::{Aggregate, by_name, refused};
+use crate::aggregate::{Aggregate, by_name, demands, refused, volumes};
 use crate::plan::{Built, Change, user_data};
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
@@ -59,6 +58,7 @@ impl Aggregate {
             self.check_asked(asked, &local)?;
         }
         self.check_size(&local)?;
+        self.check_wishes(asked, &local)?;
         let described: HashMap<&Urn, Option<&Node>> = local
             .nodes
             .iter()
@@ -73,6 +73,9 @@ impl Aggregate {
 
         let inventory = self.inventory();
         let mut placement = Placement::new(&inventory, self.authority(), held, self.config().vlans());
+        placement.gather(local.nodes.iter().copied());
+        let is_new = |urn: &Option<Urn>| urn.as_ref().is_none_or(|urn| !live.contains_key(urn));
+        placement.reserve(local.links.iter().copied().filter(|link| is_new(&link.sliver_id)));
         for sliver in live.values().filter(|sliver| is_named(&sliver.urn)) {
             placement.release(&let_go(&inventory, sliver, described.get(&sliver.urn).copied())?);
         }
@@ -93,7 +96,6 @@ impl Aggregate {
             }
             changes.insert(sliver.urn.clone(), proposal);
         }
-        let is_new = |urn: &Option<Urn>| urn.as_ref().is_none_or(|urn| !live.contains_key(urn));
         let mut new = Vec::new();
         for node in local.nodes.iter().filter(|node| is_new(&node.sliver_id)) {
             let urn = self.new_sliver_urn()?;
@@ -103,10 +105,11 @@ impl Aggregate {
         }
         for link in &local.links {
             if let Some(sliver) = link.sliver_id.as_ref().and_then(|urn| live.get(urn)) {
-                let proposal = self.propose_link(link, sliver, &ends, &mut placement)?;
+                let proposal = self.propose_link(link, sliver, &ends, &mut placement, best_effort)?;
                 changes.insert(sliver.urn.clone(), proposal);
             } else {
                 ends.check(link, None)?;
+                demands::check_link_type(link)?;
                 let urn = self.new_sliver_urn()?;
                 let configuration = placement.link(link, &urn, &ends.present, None)?;
                 new.push(NewSliver { urn, resource: ResourceKind::Link, configuration });
@@ -130,10 +133,11 @@ impl Aggregate {
             return Err(refused(Refusal::UnknownSliver { sliver: unknown.clone() }));
         }
         if self.policy().single_allocation {
+            let named: HashSet<&Urn> = urns.iter().collect();
             let missing: Vec<Urn> = slice
                 .live(self.now())
                 .map(|sliver| &sliver.urn)
-                .filter(|urn| !urns.contains(urn))
+                .filter(|urn| !named.contains(urn))
                 .cloned()
                 .collect();
             if !missing.is_empty() {
@@ -161,6 +165,7 @@ impl Aggregate {
         let unchanged = node_changes(&before, Some(&self.granted_node(sliver, &has)), node).is_empty();
         let mut configuration = if unchanged {
             // The experimenter's own words and all that was granted, whatever the inventory says by now.
+            placement.stays(node, &has)?;
             Configuration { frame: None, ..current.clone() }
         } else {
             let pending = pending_node(sliver)?;
@@ -226,6 +231,7 @@ impl Aggregate {
         sliver: &Sliver,
         ends: &Ends<'_>,
         placement: &mut Placement<'_>,
+        best_effort: bool,
     ) -> Result<Proposal, CallError> {
         let (current, Grant::Link(has)) = current(sliver)? else {
             return Err(wrong_kind(sliver, "link", link.position));
@@ -239,9 +245,18 @@ impl Aggregate {
                 _ => Err(error),
             };
         }
-        let changes = link_changes(&before, Some(&granted_link(sliver, &has, &has.ends)), link);
+        let changes = link_changes(&before, Some(&granted_link(sliver, &before, &has, &has.ends)), link);
         let said = if changes.is_empty() { &before } else { link };
-        let mut configuration = placement.link(said, &sliver.urn, &ends.present, Some(&has))?;
+        let has_new_type = changes.iter().any(|change| matches!(change, LinkChange::Types { .. }));
+        let fits = if has_new_type { demands::check_link_type(link) } else { Ok(()) };
+        let placed = fits.and_then(|()| placement.link(said, &sliver.urn, &ends.present, Some(&has)));
+        let mut configuration = match placed {
+            Ok(configuration) => configuration,
+            Err(error) if !best_effort => return Err(error),
+            Err(error) => {
+                return Ok(Proposal::Refused { code: error.geni_code(), reason: error.to_string() });
+            }
+        };
         if sliver.granted().is_some()
             && let Grant::Link(grant) = grant_of(&configuration)?
         {

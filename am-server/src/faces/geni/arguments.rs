@@ -72,6 +72,15 @@ impl Arguments {
         text(value).map_err(|kind| wrong_type(name, "a string", kind))
     }
 
+    /// The next argument, a date and time: a string, or a dateTime.iso8601 of UTC.
+    ///
+    /// # Errors
+    /// It is missing or no date.
+    pub fn time(&mut self) -> Result<DateTime<Utc>, CallError> {
+        let (name, value) = self.next()?;
+        moment(name, value)
+    }
+
     /// The next argument, a list of URNs: at least one.
     ///
     /// # Errors
@@ -102,12 +111,17 @@ impl Arguments {
     /// A plain string is taken as a geni_sfa credential.
     ///
     /// # Errors
-    /// It is missing, not a list, or an element is neither a struct with those members nor a string.
+    /// It is missing, not a list, empty, or an element is neither a struct with those members nor a string.
     pub fn credentials(&mut self) -> Result<Vec<CredentialText>, CallError> {
         let (name, value) = self.next()?;
         let Value::Array(values) = value else {
             return Err(wrong_type(name, "a list of credentials", kind(&value)));
         };
+        if values.is_empty() {
+            return Err(CallError::bad_arguments(format!(
+                "{name} is empty; give at least one credential, a struct of geni_type, geni_version and geni_value"
+            )));
+        }
         if values.len() > MAX_CREDENTIALS {
             return Err(CallError::bad_arguments(format!(
                 "{name} holds {} credentials; {MAX_CREDENTIALS} at most",
@@ -175,24 +189,16 @@ impl Options {
         }
     }
 
-    /// A date option.
+    /// A date option: a string, or a dateTime.iso8601 of UTC; absent and empty are None.
     ///
     /// # Errors
     /// It is there, but not a date.
     pub fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, CallError> {
-        if let Some(Value::DateTime(_)) = self.0.get(name) {
-            return Err(wrong_type(
-                &format!("option {name}"),
-                "a string such as 2030-01-31T12:00:00Z",
-                "dateTime.iso8601",
-            ));
+        match self.0.get(name) {
+            None | Some(Value::Nil) => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
+            Some(value) => moment(&format!("option {name}"), value.clone()).map(Some),
         }
-        self.string(name)?
-            .map(|text| {
-                time::parse(&text)
-                    .map_err(|error| CallError::bad_arguments(format!("option {name}: {error}")))
-            })
-            .transpose()
     }
 
     /// `geni_rspec_version`, which must be there and name GENI 3.
@@ -304,6 +310,23 @@ fn credential(value: Value) -> Result<CredentialText, CallError> {
     }
 }
 
+/// A date and time, from a string or from a dateTime.iso8601, which has no zone and is taken as UTC.
+fn moment(what: &str, value: Value) -> Result<DateTime<Utc>, CallError> {
+    let text = match value {
+        Value::DateTime(date) => format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+            date.year(),
+            date.month(),
+            date.day(),
+            date.hour(),
+            date.minute(),
+            date.second()
+        ),
+        other => text(other).map_err(|kind| wrong_type(what, "a string", kind))?,
+    };
+    time::parse(&text).map_err(|error| CallError::bad_arguments(format!("{what}: {error}")))
+}
+
 /// A string, also from base64 (which some clients send for text they read from a file).
 fn text(value: Value) -> Result<String, &'static str> {
     match value {
@@ -380,6 +403,35 @@ mod tests {
         few.string().unwrap();
         assert!(few.credentials().unwrap_err().to_string().contains("credentials"));
         assert!(Arguments::new("Shutdown", names, vec![Value::Nil; 4]).is_err());
+    }
+
+    #[test]
+    fn times_come_as_strings_or_as_dates() {
+        let date = Value::DateTime("20300131T12:00:00".parse().unwrap());
+        let noon = time::parse("2030-01-31T12:00:00Z").unwrap();
+        for value in
+            [date, string("2030-01-31T13:00:00+01:00"), Value::Base64(b"2030-01-31T12:00:00".to_vec())]
+        {
+            assert_eq!(options(&[("t", value.clone())]).time("t").unwrap(), Some(noon));
+            let mut arguments = Arguments::new("Renew", &["expiration_time"], vec![value]).unwrap();
+            assert_eq!(arguments.time().unwrap(), noon);
+        }
+        assert_eq!(options(&[("t", string(""))]).time("t").unwrap(), None);
+        let error = options(&[("t", Value::Integer(7))]).time("t").unwrap_err();
+        assert_eq!((error.geni_code(), error.to_string().contains("option t")), (1, true), "{error}");
+        let mut arguments = Arguments::new("Renew", &["expiration_time"], vec![string("soon")]).unwrap();
+        assert!(arguments.time().unwrap_err().to_string().contains("expiration_time"));
+    }
+
+    #[test]
+    fn no_credentials_at_all_are_a_wrong_argument() {
+        let empty = vec![Value::Array(Vec::new())];
+        let error = Arguments::new("Status", &["credentials"], empty).unwrap().credentials().unwrap_err();
+        assert_eq!(
+            (error.geni_code(), error.to_string().contains("credentials is empty")),
+            (1, true),
+            "{error}"
+        );
     }
 
     #[test]

@@ -177,9 +177,9 @@ async fn carry_out(
             let credentials = arguments.credentials()?;
             let rspec = arguments.string()?;
             let options = arguments.options()?;
-            let end_time = options.time("geni_end_time")?;
-            manifest(aggregate.allocate(caller, Allocate { slice, credentials, rspec, end_time }).await?)
-                .await
+            let (start_time, end_time) = (options.time("geni_start_time")?, options.time("geni_end_time")?);
+            let request = Allocate { slice, credentials, rspec, start_time, end_time };
+            manifest(aggregate.allocate(caller, request).await?).await
         }
         "Describe" => {
             let mut arguments = take(&["urns", "credentials", "options"])?;
@@ -215,12 +215,11 @@ async fn carry_out(
         "Renew" => {
             let mut arguments = take(&["urns", "credentials", "expiration_time", "options"])?;
             let target = SliverRequest { urns: arguments.urns()?, credentials: arguments.credentials()? };
-            let expiration_time = arguments.string()?;
+            let until = arguments.time()?;
             let options = arguments.options()?;
             let request = Renew {
                 target,
-                until: crate::time::parse(&expiration_time)
-                    .map_err(|error| CallError::bad_arguments(format!("expiration_time: {error}")))?,
+                until,
                 best_effort: options.flag("geni_best_effort")?,
                 as_long_as_possible: options.flag("geni_extend_alap")?,
             };
@@ -251,6 +250,7 @@ async fn carry_out(
                 target,
                 rspec,
                 best_effort: options.flag("geni_best_effort")?,
+                start_time: options.time("geni_start_time")?,
                 end_time: options.time("geni_end_time")?,
             };
             manifest(aggregate.update(caller, request).await?).await
