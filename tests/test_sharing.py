@@ -219,11 +219,25 @@ def test_a_refusal_does_not_tell_whether_a_sliver_exists(server, slice, new_slic
     ids = slice.manifest().sliver_ids
     slice.delete([ids["gone"]]).ok()
     bob = new_slice(owner="bob")
-    answers = [bob.client.call("Status", [ids[name]], [], {}) for name in ("there", "gone")]
-    answers.append(bob.client.call("Status", [ids["there"] + "0"], [], {}))
-    assert {it.code for it in answers} == {FORBIDDEN}
-    # Each names its own request; beside that they are the same.
-    assert len({re.sub(r" \(request [0-9a-f-]{36}\)$", "", it.output) for it in answers}) == 1
+    urns = [ids["there"], ids["gone"], ids["there"] + "0"]
+
+    def told(urn, answer):
+        """What an answer says beside the request's number and the sliver's name."""
+        return re.sub(r" \(request [0-9a-f-]{36}\)$", "", answer.output).replace(urn, "URN")
+
+    unusable = [{"geni_type": "geni_sfa", "geni_version": "3", "geni_value": "none"}]
+    for credentials, code in ([], BADARGS), (unusable, FORBIDDEN):
+        answers = [bob.client.call("Status", [urn], credentials, {}) for urn in urns]
+        assert {it.code for it in answers} == {code}
+        assert len({told(urn, it) for urn, it in zip(urns, answers)}) == 1
+    # Whoever holds a credential for some slice hears the same words of slivers that are not his and of none.
+    answers = [bob.status([urn]) for urn in urns]
+    assert [it.code for it in answers] == [FORBIDDEN, FORBIDDEN, SEARCHFAILED]
+    assert len({told(urn, it) for urn, it in zip(urns, answers)}) == 1
+    assert not any("+slice+" in it.output for it in answers)
+    # Who holds one for the slice that does not suffice is told so.
+    info = delegated(server, slice, privileges=["info"])
+    info.delete([ids["there"]]).refused(FORBIDDEN, "does not grant")
 
 
 def test_a_delegated_credential_gives_the_whole_slice(server, slice):
@@ -316,7 +330,8 @@ def test_a_shut_down_slice_is_frozen_for_its_experimenters(server):
 def test_a_refusal_can_be_found_in_the_log(server, slice):
     # Who asks an operator why, quotes what the answer says.
     slice.allocate(rspec.nodes("a")).ok()
-    output = server.client("bob").call("Status", [slice.urn], [], {}).refused(FORBIDDEN)
+    unusable = [{"geni_type": "geni_sfa", "geni_version": "3", "geni_value": "none"}]
+    output = server.client("bob").call("Status", [slice.urn], unusable, {}).refused(FORBIDDEN)
     request = re.search(r" \(request ([0-9a-f-]{36})\)$", output)[1]
     lines = lambda: [line for line in server.log.read_text().splitlines() if request in line and "refused" in line]
     # The log is written beside the calls.

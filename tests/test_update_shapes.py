@@ -57,9 +57,9 @@ def test_only_who_may_change_the_slice_may_update_or_cancel(slice):
     slice.provisioned(rspec.nodes("a"), started=False)
     before, document = slice.state(), slice.manifest().document
     other = slice.server.slice(owner="bob")
-    for credentials in ([], other.credentials):
-        slice.update(document, credentials=credentials).refused(FORBIDDEN)
-        slice.cancel(credentials=credentials).refused(FORBIDDEN)
+    for credentials, code in ([], BADARGS), (other.credentials, FORBIDDEN):
+        slice.update(document, credentials=credentials).refused(code)
+        slice.cancel(credentials=credentials).refused(code)
     assert slice.state() == before
 
 

@@ -114,13 +114,14 @@ def allocate_with(name, make, code=FORBIDDEN, *patterns, am_code=None):
     )
 
 
-allocate_with("no credential at all", lambda w: [], FORBIDDEN, "no .*credential")
+allocate_with("no credential at all", lambda w: [], BADARGS, "credentials is empty")
 allocate_with("credentials that are no list", lambda w: w.slice.credential, BADARGS, "credentials must be a list")
 allocate_with("a number among the credentials", lambda w: [7], BADARGS, "credentials must be a list of structs, not an integer")
 allocate_with("a credential without a value", lambda w: [{"geni_type": "geni_sfa", "geni_version": "3"}], BADARGS, "no member geni_value")
 allocate_with("a credential without a type", lambda w: [{"geni_value": w.slice.credential}], BADARGS, "no member geni_type")
 allocate_with("a credential whose value is a list", lambda w: [{"geni_type": "geni_sfa", "geni_value": ["x"]}], BADARGS, "geni_value must be a string")
-allocate_with("a credential of a type nobody knows", lambda w: creds(w.slice.credential, kind="geni_sfaBROKEN"), FORBIDDEN, "credential")
+allocate_with("a credential of a type nobody knows", lambda w: creds(w.slice.credential, kind="geni_sfaBROKEN"), FORBIDDEN, 'type "geni_sfaBROKEN", which is not read here', am_code=INVALID)
+allocate_with("a credential whose type the client does not know, which is none", lambda w: creds("<abac/>", kind="geni_unknown"), FORBIDDEN, "not a GENI signed credential", am_code=INVALID)
 allocate_with("more credentials than anybody holds", lambda w: creds(*[w.slice.credential] * 33), BADARGS, "33 credentials; 32 at most")
 allocate_with("a credential that is no XML", lambda w: creds("hello"), FORBIDDEN, "XML|credential", am_code=INVALID)
 allocate_with("an empty credential", lambda w: creds(""), FORBIDDEN, "credential", am_code=INVALID)
@@ -185,7 +186,7 @@ def _(w):
     return Slice(w.server, "target", caller=w.server.client("bob"), xml=handed_on).shutdown()
 
 
-@case("ListResources without a credential", FORBIDDEN, "credential")
+@case("ListResources without a credential", BADARGS, "credential")
 def _(w):
     return w.slice.client.call("ListResources", [], options())
 
@@ -379,7 +380,7 @@ renewing("a renewal until nothing", "", BADARGS, "expiration_time")
 renewing("a renewal until a day that is not in the calendar", "2030-02-30T00:00:00Z", BADARGS, "2030-02-30")
 renewing("a renewal until the 24th hour", "2030-01-01T24:00:00Z", BADARGS, "expiration_time")
 renewing("a renewal until a number", 1900000000, BADARGS, "expiration_time must be a string, not an integer")
-renewing("a renewal in XML-RPC's own kind of date", datetime(2030, 1, 1), BADARGS, "expiration_time must be a string")
+renewing("a renewal in XML-RPC's own kind of date, into the past", datetime(2001, 1, 1), OUTOFRANGE, "2001-01-01T00:00:00Z is not in the future")
 renewing("a renewal into the past", "2001-01-01T00:00:00Z", OUTOFRANGE, "not in the future", "up to 20")
 renewing("a renewal beyond the credential", "2090-01-01T00:00:00Z", OUTOFRANGE, "expiry of the credential", "up to 20")
 renewing("a renewal beyond what this aggregate grants", lambda w: later(days=95), OUTOFRANGE, "longest time this aggregate grants", "up to 20", xml="long_credential")
@@ -399,7 +400,6 @@ def acting(name, action, code, *patterns, sliver="running", **more):
 
 acting("an action nobody knows", "random_action", UNSUPPORTED, "random_action", "geni_restart")
 acting("no action", "", UNSUPPORTED, "unknown operational action")
-acting("starting what runs", "geni_start", UNSUPPORTED, "geni_ready", "geni_stop")
 acting("starting what is only allocated", "geni_start", UNSUPPORTED, "geni_allocated", "Provision", sliver="waiting")
 acting("stopping what is being updated", "geni_stop", INPROGRESS, "geni_updating", sliver="changing")
 acting("new users, but none named", "geni_update_users", BADARGS, "geni_users")
@@ -505,6 +505,8 @@ def test_arguments_of_wrong_types_are_refused(world, method):
         for what, value in WRONG.items():
             if isinstance(right[place], dict) and isinstance(value, dict) and method not in NEEDS_RSPEC_VERSION:
                 continue  # unknown options are ignored, as they have to be
+            if method == "Renew" and place == 2 and what == "a date":
+                continue  # taken where a time is wanted
             wrong = [*right[:place], value, *right[place + 1 :]]
             answer = world.slice.client.call(method, *wrong)
             assert answer.code == BADARGS, f"{what} as argument {place + 1}: {answer.code} {answer.output}"
@@ -533,7 +535,21 @@ def test_credentials_as_clients_really_send_them(world):
     for form in (xml, xmlrpc.client.Binary(xml.encode())):
         assert world.slice.status(credentials=[credential(form)]).code == SUCCESS
     assert world.slice.status(credentials=[xml]).code == SUCCESS
-    assert world.slice.status(credentials=[credential(xml, "GENI_SFA", "2")]).code == SUCCESS
+    for kind in ("GENI_SFA", "geni_unknown", " Geni_Unknown"):
+        assert world.slice.status(credentials=[credential(xml, kind, "2")]).code == SUCCESS
+
+
+def test_a_time_may_come_as_xml_rpc_has_it(world):
+    # A dateTime.iso8601 has no zone, and is taken as UTC.
+    moment = datetime(2026, 1, 2, 3, 4, 5)
+    until = (datetime.now(timezone.utc) + timedelta(days=3)).replace(microsecond=0, tzinfo=None)
+    before = world.state()
+    (renewed,) = world.slice.renew(until, [world.running]).ok()
+    assert renewed["geni_expires"] == until.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.slice.renew(moment, [world.running]).refused(OUTOFRANGE, "2026-01-02T03:04:05Z")
+    old = before[0]["slivers"][world.running]["geni_expires"]
+    world.slice.renew(old, [world.running]).ok()
+    world.check_unchanged()
 
 
 def test_slice_names_and_authorities_compare_in_any_case(world):
@@ -549,6 +565,7 @@ def test_versions_and_urls_do_not_change_a_refusal(world):
     for path in ("/am/3.0", "/", "/am/4.0"):
         client = world.server.client(path=path)
         assert client.call("Status", ["target"], world.slice.credentials, {}).code == BADARGS
-        assert client.call("Allocate", world.slice.urn, [], rspec.nodes("x"), {}).code == FORBIDDEN
+        assert client.call("Allocate", world.slice.urn, [], rspec.nodes("x"), {}).code == BADARGS
+        assert client.call("Allocate", world.slice.urn, creds("none"), rspec.nodes("x"), {}).code == FORBIDDEN
         answer = client.call("Describe", [world.slice.urn], world.slice.credentials, {"geni_rspec_version": {**RSPEC_VERSION, "version": "9"}})
         assert answer.code == BADVERSION

@@ -72,6 +72,9 @@ impl fmt::Display for Role {
 /// Why a credential is refused. Messages name the level and the part, and never hold the document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
+    /// Said to be of a type that no verifier here reads.
+    #[error("a credential is of type {0:?}, which is not read here: geni_sfa is")]
+    OfAnotherType(String),
     /// Larger, deeper or with more nodes than any credential is.
     #[error("the credential has {found} {what}; at most {limit} are accepted")]
     TooLarge {
@@ -171,7 +174,9 @@ impl CredentialError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::TooLarge { .. } | Self::NotXml(_) | Self::NotACredential(_) => Kind::Malformed,
+            Self::OfAnotherType(_) | Self::TooLarge { .. } | Self::NotXml(_) | Self::NotACredential(_) => {
+                Kind::Malformed
+            }
             Self::Content { .. }
             | Self::Signature { .. }
             | Self::Certificate { .. }

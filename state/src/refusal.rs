@@ -228,8 +228,9 @@ impl Refusal {
             | Self::PartialSet { .. }
             | Self::UnknownAction { .. }
             | Self::NotProvisioned { .. }
+            | Self::StillPending { .. }
             | Self::WrongOperationalState { .. } => UNSUPPORTED,
-            Self::StillPending { .. } | Self::Updating { .. } => INPROGRESS,
+            Self::Updating { .. } => INPROGRESS,
             Self::ClientIdTaken { .. } => ALREADYEXISTS,
             Self::Past { .. } | Self::TooLate { .. } | Self::CredentialOver { .. } => OUTOFRANGE,
             Self::Unfit { code, .. } => *code,

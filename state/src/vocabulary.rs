@@ -67,8 +67,8 @@ impl Action {
         Self::ALL.into_iter().find(|action| action.as_str() == name)
     }
 
-    /// The actions that are possible in an operational state: what an advertisement's `opstate` extension
-    /// has to list.
+    /// The actions that lead out of an operational state: what an advertisement's `opstate` extension has to list.
+    /// Besides, `geni_start` of what runs or is being started is success and no change.
     #[must_use]
     pub fn possible_in(state: Operational) -> &'static [Self] {
         match state {

@@ -10,7 +10,7 @@ use super::{Aggregate, SliverRequest, database, refused};
 use chrono::{DateTime, Utc};
 use credentials::{Authorised, Credential, CredentialError, Operation, Target};
 use state::{Selection, Slice, Whereabouts};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use urn::{Kind, Urn};
 
@@ -23,6 +23,11 @@ const MAX_LOOKED_UP: usize = 100;
 
 /// Credentials as the verifier judged them.
 pub(super) type Presented = Vec<Result<Arc<Credential>, CredentialError>>;
+
+/// The types of credential that are looked into: `geni_unknown` is what clients write who do not know themselves.
+const READ_TYPES: [&str; 2] = ["geni_sfa", "geni_unknown"];
+/// How much of the name of another type a refusal shows, in characters.
+const MAX_TYPE: usize = 40;
 
 /// A call that may go on.
 #[derive(Debug)]
@@ -126,30 +131,38 @@ impl Aggregate {
             Some(slice) => Target::Slice(slice.clone()),
             None => Target::AnySlice,
         };
-        let authorised = self.authorise(caller, &presented, target, operation)?;
+        let is_on = |slice: &Urn| presented.iter().flatten().any(|credential| credential.target == *slice);
+        let authorised =
+            self.authorise(caller, &presented, target, operation).map_err(|denied| match &slice {
+                // Whose sliver it is, and that it is one, is told to those only who hold something for its slice.
+                Some(slice) if !is_on(slice) => CallError::forbidden(not_yours(&urns)).with_am_code(MISMATCH),
+                _ => denied,
+            })?;
         match slice {
             Some(slice) => {
                 tracing::Span::current().record("slice", slice.as_str());
                 self.check_one_slice(&slice, &urns).await?;
                 self.admitted(slice, Selection::Slivers(urns), &authorised).await
             }
-            None => {
-                let shown: Vec<&str> = urns.iter().take(3).map(Urn::as_str).collect();
-                Err(CallError::search_failed(format!("there is no sliver {} here", shown.join(", "))))
-            }
+            None => Err(CallError::search_failed(not_yours(&urns))),
         }
     }
 
-    /// What the verifier says of each credential presented; those of other types than geni_sfa are left out.
+    /// What the verifier says of each credential presented; those of types that are not read are refused by name.
     ///
     /// # Errors
     /// More of them than any honest caller has (geni_code 1).
     pub(super) async fn verified(&self, credentials: &[CredentialText]) -> Result<Presented, CallError> {
         let now = self.clock().latest();
-        let texts = credentials
-            .iter()
-            .filter(|credential| credential.kind.trim().eq_ignore_ascii_case("geni_sfa"))
-            .map(|credential| &credential.xml);
+        let is_read = |credential: &&CredentialText| {
+            READ_TYPES.iter().any(|known| credential.kind.trim().eq_ignore_ascii_case(known))
+        };
+        let kinds: BTreeSet<&str> =
+            credentials.iter().filter(|it| !is_read(it)).map(|it| it.kind.trim()).collect();
+        let short = |kind: &str| kind.chars().take(MAX_TYPE).collect();
+        let unread = kinds.into_iter().map(|kind| Err(CredentialError::OfAnotherType(short(kind))));
+        let unread: Presented = unread.collect();
+        let texts = credentials.iter().filter(is_read).map(|credential| &credential.xml);
         // One that no verifier reads, for its size, costs nothing: it is refused as it is.
         let bytes: usize =
             texts.clone().map(|xml| xml.len()).filter(|bytes| *bytes <= credentials::MAX_BYTES).sum();
@@ -159,15 +172,14 @@ impl Aggregate {
             )));
         }
         if bytes <= INLINE_CREDENTIAL_BYTES {
-            return Ok(texts.map(|xml| self.verifier.verify(xml, now)).collect());
+            return Ok(texts.map(|xml| self.verifier.verify(xml, now)).chain(unread).collect());
         }
         // Large ones have no right to anything yet: they are worked on beside the calls, and only so many at once.
         let unavailable = || CallError::new(GeniCode::ServerError, "the credentials could not be verified");
         let _place = self.verifying.acquire().await.map_err(|_| unavailable())?;
         let (verifier, texts) = (Arc::clone(&self.verifier), texts.cloned().collect::<Vec<_>>());
-        tokio::task::spawn_blocking(move || texts.iter().map(|xml| verifier.verify(xml, now)).collect())
-            .await
-            .map_err(|_| unavailable())
+        let verify = move || texts.iter().map(|xml| verifier.verify(xml, now)).chain(unread).collect();
+        tokio::task::spawn_blocking(verify).await.map_err(|_| unavailable())
     }
 
     /// Holds verified credentials against caller, target and operation.
@@ -246,4 +258,13 @@ impl Aggregate {
         }
         Ok(())
     }
+}
+
+/// `am_code` of credentials that are for something else (`geni-error-codes.xml`).
+const MISMATCH: i32 = 22;
+
+/// What is said of slivers to somebody who has no right to them, whether they are here or not.
+fn not_yours(urns: &[Urn]) -> String {
+    let shown: Vec<&str> = urns.iter().take(3).map(Urn::as_str).collect();
+    format!("there is no sliver {} here that the credentials given are for", shown.join(", "))
 }

@@ -150,10 +150,10 @@ impl CallError {
         self.code
     }
 
-    /// `am_code`: the finer code, or `geni_code` again.
+    /// `am_code`: the finer code, where there is one that says more than `geni_code`.
     #[must_use]
-    pub fn am_code(&self) -> i32 {
-        self.am_code.unwrap_or(self.code as i32)
+    pub fn am_code(&self) -> Option<i32> {
+        self.am_code
     }
 
     /// What would have been allowed.

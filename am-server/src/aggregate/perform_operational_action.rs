@@ -30,8 +30,7 @@ impl Aggregate {
     /// PerformOperationalAction (AM API v3). The state changes at once; what it takes is done afterwards.
     ///
     /// # Errors
-    /// An action that is not known, or not in this state (geni_code 13); a sliver that is still being prepared or is
-    /// updating (16); `geni_update_users` without users (1) or in another state than geni_ready (7); else as Status.
+    /// An action that is not known, or not in this state (geni_code 13); a sliver that is updating (16); `geni_update_users` without users (1) or in another state than geni_ready (7); else as Status.
     pub async fn perform_operational_action(
         &self,
         caller: &Caller,

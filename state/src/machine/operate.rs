@@ -33,6 +33,9 @@ pub(super) fn run(call: &Operate, work: &mut Work<'_>) -> Result<Vec<Outcome>, R
     };
     let targets = work.select(None, &call.selection, call.best_effort)?;
     work.each(targets, call.best_effort, |sliver| {
+        if is_so_already(action, sliver) {
+            return Ok(Step::Keep);
+        }
         check_possible(action, sliver)?;
         match action {
             Action::Start => sliver.power = Power::Running,
@@ -54,6 +57,13 @@ pub(super) fn run(call: &Operate, work: &mut Work<'_>) -> Result<Vec<Outcome>, R
         sliver.error = None;
         Ok(Step::Change)
     })
+}
+
+/// Whether a sliver is, or is on its way to, what the action is for: starting what runs or is being started is done.
+fn is_so_already(action: Action, sliver: &Sliver) -> bool {
+    let runs = matches!(sliver.operational(), Operational::Configuring | Operational::Ready);
+    let is_settled = matches!(sliver.allocation, Allocation::Provisioned(_));
+    action == Action::Start && is_settled && runs && sliver.power == Power::Running
 }
 
 fn check_possible(action: Action, sliver: &Sliver) -> Result<(), Refusal> {
@@ -95,7 +105,12 @@ mod tests {
         let mut stage = Stage::operational(state);
         let mut call = operate(Selection::Slice, action);
         call.users.insert(sliver("p"), configuration("p", 1));
+        let before = stage.slice.clone();
         match stage.tries(Event::Operate(call)) {
+            Ok(done) if done.is_noop() => {
+                assert!(done.slice == before && !done.report[0].changed);
+                Ok(done.report[0].operational)
+            }
             Ok(done) => {
                 stage.slice = done.slice;
                 assert!(!stage.get("p").is_settled(), "the reconciler has to hear of it");
@@ -122,19 +137,19 @@ mod tests {
     }
 
     cells! {
-        start_waits_for_a_pending_sliver: PendingAllocation, "geni_start" => Err(16);
-        stop_waits_for_a_pending_sliver: PendingAllocation, "geni_stop" => Err(16);
-        restart_waits_for_a_pending_sliver: PendingAllocation, "geni_restart" => Err(16);
+        start_waits_for_a_pending_sliver: PendingAllocation, "geni_start" => Err(13);
+        stop_waits_for_a_pending_sliver: PendingAllocation, "geni_stop" => Err(13);
+        restart_waits_for_a_pending_sliver: PendingAllocation, "geni_restart" => Err(13);
         users_of_a_pending_sliver_stay: PendingAllocation, "geni_update_users" => Err(7);
         start_configures_a_stopped_sliver: NotReady, "geni_start" => Ok(Configuring);
         stop_of_a_stopped_sliver_is_unsupported: NotReady, "geni_stop" => Err(13);
         restart_of_a_stopped_sliver_is_unsupported: NotReady, "geni_restart" => Err(13);
         users_of_a_stopped_sliver_stay: NotReady, "geni_update_users" => Err(7);
-        start_of_a_configuring_sliver_is_unsupported: Configuring, "geni_start" => Err(13);
+        start_of_a_configuring_sliver_changes_nothing: Configuring, "geni_start" => Ok(Configuring);
         stop_of_a_configuring_sliver_is_unsupported: Configuring, "geni_stop" => Err(13);
         restart_of_a_configuring_sliver_is_unsupported: Configuring, "geni_restart" => Err(13);
         users_of_a_configuring_sliver_stay: Configuring, "geni_update_users" => Err(7);
-        start_of_a_ready_sliver_is_unsupported: Ready, "geni_start" => Err(13);
+        start_of_a_ready_sliver_changes_nothing: Ready, "geni_start" => Ok(Ready);
         stop_stops_a_ready_sliver: Ready, "geni_stop" => Ok(Stopping);
         restart_configures_a_ready_sliver: Ready, "geni_restart" => Ok(Configuring);
         users_of_a_ready_sliver_are_updated: Ready, "geni_update_users" => Ok(UpdatingUsers);
@@ -172,13 +187,23 @@ mod tests {
         for state in Operational::ALL {
             for action in Action::ALL {
                 let possible = Action::possible_in(state).contains(&action);
+                let is_so = action == Action::Start && matches!(state, Configuring | Ready);
                 let attempt = attempt(state, action.as_str());
-                assert_eq!(attempt.is_ok(), possible, "{action} when {state}");
+                assert_eq!(attempt.is_ok(), possible || is_so, "{action} when {state}");
                 if possible {
                     assert_eq!(attempt, Ok(action.leads_to()));
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_stopped_sliver_that_is_being_changed_is_not_being_started() {
+        let mut stage = Stage::operational(NotReady);
+        stage.does(Event::Update(update(Selection::Slice, &[("p", configuration("p", 4))])));
+        stage.does(Event::Provision(provision(Selection::Slice)));
+        assert_eq!(stage.get("p").operational(), Configuring);
+        assert_eq!(stage.is_refused(Event::Operate(operate(Selection::Slice, "geni_start"))).geni_code(), 13);
     }
 
     #[test]

@@ -211,7 +211,9 @@ impl Reference {
                 let names = self.names(slice, named, *best, "free")?;
                 self.per_sliver(&names, *best, |row| match (row.state, row.operational, *action) {
                     ("geni_allocated", ..) => Err(13),
-                    ("geni_updating", ..) | (_, "geni_pending_allocation", _) => Err(16),
+                    ("geni_updating", ..) => Err(16),
+                    (_, "geni_ready", "geni_start") => Ok(true),
+                    (_, "geni_configuring", "geni_start") if row.on => Ok(true),
                     (_, "geni_notready", "geni_start") => {
                         (row.on, row.operational) = (true, "geni_configuring");
                         Ok(true)

@@ -1,7 +1,7 @@
 //! Answers as XML-RPC: the return struct, and the members each call puts into its `value`.
 //!
-//! Every answer is `{code: {geni_code, am_type, am_code}, value, output}` with all three members always
-//! there; dates are strings, and nothing is ever nil (AM API v3, common concepts, return struct).
+//! Every answer is `{code: {geni_code, am_type}, value, output}` with all three members always there, and `am_code`
+//! in `code` where it says more than `geni_code`; dates are strings, and nothing is ever nil (AM API v3, common concepts, return struct).
 
 use super::version::Version;
 use super::xmlrpc::Writer;
@@ -15,12 +15,14 @@ use chrono::{DateTime, Utc};
 const FRAME: usize = 512;
 const SLIVER: usize = 800;
 
-fn code(writer: &mut Writer, geni_code: i32, am_code: i32) {
+fn code(writer: &mut Writer, geni_code: i32, am_code: Option<i32>) {
     writer.member("code", |writer| {
         writer.structure(|writer| {
             writer.number("geni_code", geni_code);
             writer.text("am_type", AM_TYPE);
-            writer.number("am_code", am_code);
+            if let Some(am_code) = am_code {
+                writer.number("am_code", am_code);
+            }
         });
     });
 }
@@ -29,7 +31,7 @@ fn code(writer: &mut Writer, geni_code: i32, am_code: i32) {
 fn success(bytes: usize, output: &str, value: impl FnOnce(&mut Writer)) -> String {
     let mut writer = Writer::response(FRAME + output.len() + bytes);
     writer.structure(|writer| {
-        code(writer, 0, 0);
+        code(writer, 0, None);
         writer.member("value", value);
         writer.text("output", output);
     });
@@ -131,7 +133,7 @@ pub fn boolean(answer: &Answer<bool>) -> String {
 pub fn version(info: &VersionInfo, version: Version) -> String {
     let mut writer = Writer::response(4096);
     writer.structure(|writer| {
-        code(writer, 0, 0);
+        code(writer, 0, None);
         writer.member("value", |writer| version_value(writer, info, version));
         writer.text("output", "");
         writer.number("geni_api", version.number());
