@@ -371,6 +371,12 @@ async fn secrets_do_not_show_in_debug_output() {
     let private = key.private_key.as_ref().unwrap().expose().to_owned();
     assert!(private.contains("PRIVATE KEY"));
     assert!(!format!("{key:?}").contains("PRIVATE KEY"));
+    let again = driver.create_key(&CreateKey { name: "k".into(), public_key: None }).await.unwrap();
+    let (listed, shown) = (driver.keys().await.unwrap(), driver.key("k").await.unwrap());
+    for later in [&again, &shown, &listed[0]] {
+        assert_eq!((&later.id, &later.fingerprint), (&key.id, &key.fingerprint));
+        assert_eq!(later.private_key, None, "a private key is told once");
+    }
     let wanted = CreateInstance { user_data: Some("#cloud-config\n# hush".into()), ..request("a") };
     let made = driver.create_instance(&wanted).await.unwrap();
     assert!(!format!("{wanted:?}{made:?}").contains("hush"));

@@ -96,8 +96,10 @@ impl Session<'_> {
         if !self.exists(Collection::Buckets, bucket_id)? {
             return Err(DriverError::not_found(Collection::Buckets, bucket_id));
         }
-        if id.is_empty() || id.len() > ID_LIMIT || id.contains(char::is_control) {
-            let why = format!("must have 1 to {ID_LIMIT} bytes without control characters");
+        let dots = matches!(id, "." | "..");
+        if id.is_empty() || dots || id.len() > ID_LIMIT || id.contains(char::is_control) {
+            let why =
+                format!("must have 1 to {ID_LIMIT} bytes without control characters, and not be . or ..");
             return Err(DriverError::invalid("blob", why));
         }
         self.count_up("content").map(i64::from)

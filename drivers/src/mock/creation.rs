@@ -32,7 +32,7 @@ impl Session<'_> {
             return self.created_before(instance, request);
         }
         let image = self.usable_image(&request.image_id)?;
-        let (profile, values) = self.size(request.hardware_profile_id.as_deref(), &request.values, &image)?;
+        let (profile, values) = self.first_size(request, &image)?;
         let realm = self.place(request.realm_id.as_deref(), &profile)?;
         if let Some(key) = &request.keyname
             && !self.exists(Collection::Keys, key)?
@@ -111,6 +111,23 @@ impl Session<'_> {
                 }
             },
         }
+    }
+
+    /// The size of a new instance: the profile asked for, or the first that fits the image and the realm.
+    fn first_size(
+        &self,
+        request: &CreateInstance,
+        image: &Image,
+    ) -> Answer<(HardwareProfile, BTreeMap<String, String>)> {
+        let asked_for = request.hardware_profile_id.as_deref();
+        let realm = request.realm_id.as_deref().and_then(|id| self.world.realm(id));
+        let fitting = realm.and_then(|realm| {
+            self.world.config.hardware_profiles.iter().map(|p| p.id.as_str()).find(|id| {
+                realm.offers(id)
+                    && (image.hardware_profiles.is_empty() || image.hardware_profiles.iter().any(|p| p == id))
+            })
+        });
+        self.size(asked_for.or(fitting), &request.values, image)
     }
 
     /// The profile asked for (or the default) with its checked values.

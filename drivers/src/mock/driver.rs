@@ -172,11 +172,14 @@ impl ComputeDriver for MockDriver {
     }
 
     async fn keys(&self) -> Answer<Vec<Key>> {
-        self.index(Collection::Keys, |s| s.all(Collection::Keys)).await
+        self.index(Collection::Keys, |s| {
+            Ok(s.all(Collection::Keys)?.into_iter().map(Session::shown_key).collect())
+        })
+        .await
     }
 
     async fn key(&self, id: &str) -> Answer<Key> {
-        self.show(Collection::Keys, id, |s, id| s.get(Collection::Keys, id)).await
+        self.show(Collection::Keys, id, |s, id| s.get(Collection::Keys, id).map(Session::shown_key)).await
     }
 
     async fn create_key(&self, request: &CreateKey) -> Answer<Key> {

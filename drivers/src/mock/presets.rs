@@ -13,7 +13,7 @@ use super::faults::FaultConfig;
 use crate::capability::{ChangeCosts, Disruption};
 use crate::model::{
     Address, Bucket, HardwareProfile, Key, KeyKind, Location, Network, NetworkInterface, NetworkState,
-    ProfileChoice, Property, PropertyValue, RealmState, Secret, Snapshot, Subnet, Volume, VolumeState,
+    ProfileChoice, Property, PropertyValue, RealmState, Snapshot, Subnet, Volume, VolumeState,
 };
 use crate::operation::{Collection, Operation};
 
@@ -320,9 +320,7 @@ fn deltacloud_data() -> FirstData {
             kind: KeyKind::Key,
             fingerprint: Some("5e:ce:b6:dc:59:3b:5c:93:f8:2e:9d:20:ce:60:ca:f5:0b:8a:66:93".into()),
             public_key: None,
-            private_key: Some(Secret::new(
-                "-----BEGIN RSA PRIVATE KEY-----\nno key of any lock\n-----END RSA PRIVATE KEY-----",
-            )),
+            private_key: None,
         }],
         addresses: (1..=4)
             .map(|n| format!("192.168.0.{n}"))

@@ -31,8 +31,10 @@ impl Session<'_> {
     ) -> Answer<T> {
         if let Some(name) = name {
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:@+".contains(c);
-            if name.is_empty() || name.len() > 255 || !name.chars().all(plain) {
-                let why = "must have 1 to 255 letters, digits or one of - _ . : @ +, for it becomes the id";
+            let dots = matches!(name, "." | "..");
+            if name.is_empty() || dots || name.len() > 255 || !name.chars().all(plain) {
+                let why = "must have 1 to 255 letters, digits or one of - _ . : @ +, and not be . or .., \
+                           for it becomes the id";
                 return Err(DriverError::invalid("name", why));
             }
         }
@@ -122,9 +124,11 @@ impl Session<'_> {
         {
             return Err(DriverError::invalid("public_key", "must be one line, as in authorized_keys"));
         }
-        self.make(Collection::Keys, Some(&request.name), None, request, |id| {
+        // The private half is given to whoever has the pair made, and kept nowhere.
+        let mut private = None;
+        let made = self.make(Collection::Keys, Some(&request.name), None, request, |id| {
             // A pair of this cloud's making opens nothing: there is nothing to open.
-            let private = key.is_none().then(|| {
+            private = key.is_none().then(|| {
                 let body = hex(&Sha256::digest(format!("{}/{id}", self.world.config.name)), "");
                 format!("-----BEGIN RSA PRIVATE KEY-----\n{body}\n-----END RSA PRIVATE KEY-----")
             });
@@ -135,9 +139,15 @@ impl Session<'_> {
                 kind: KeyKind::Key,
                 fingerprint: Some(hex(&Sha256::digest(printed)[..20], ":")),
                 public_key: key.map(str::to_owned),
-                private_key: private.map(Secret::new),
+                private_key: None,
             })
-        })
+        })?;
+        Ok(Key { private_key: private.map(Secret::new), ..made })
+    }
+
+    /// A key as it is shown later. Files of earlier versions hold private halves.
+    pub(super) fn shown_key(key: Key) -> Key {
+        Key { private_key: None, ..key }
     }
 
     pub(super) fn create_address(&self) -> Answer<Address> {

@@ -71,7 +71,7 @@ pub struct CreateInstance {
     pub image_id: String,
     /// Where; `None`: the driver chooses.
     pub realm_id: Option<String>,
-    /// What size; `None`: the driver's default profile.
+    /// What size; `None`: the driver's default profile, or the first that the realm asked for offers.
     pub hardware_profile_id: Option<String>,
     /// Chosen values of the profile: property name (`memory`, not `hwp_memory`) to value.
     pub values: BTreeMap<String, String>,
