@@ -29,6 +29,15 @@ class Monitor:
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read().decode()
 
+    def named(self, host):
+        """The status of a request under a name of its own."""
+        request = urllib.request.Request(self.url + "/health", headers={"Host": host})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def families(self):
         status, headers, text = self.get("/metrics")
         assert status == 200, text
@@ -61,6 +70,7 @@ def test_the_figures_tell_what_happens(start_server):
     assert values["am_slivers", "geni_provisioned", "geni_ready"] == 3
     assert values["am_slivers", "geni_allocated", "geni_pending_allocation"] == 0
     assert (values["am_slices",], values["am_slivers_unsettled",]) == (1, 0)
+    assert [monitor.named(host) for host in ("localhost", "evil.example", "127.0.0.1.evil.example")] == [200, 421, 421]
     held = lambda values: sum(value for key, value in values.items() if key[0] == "am_capacity_held")
     assert held(values) == 2 and held(first) == 0
     assert values["am_vlan_tags_held",] == 1

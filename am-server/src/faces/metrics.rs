@@ -7,11 +7,12 @@ use crate::aggregate::Aggregate;
 use crate::faces::accept::{accept, speak};
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -55,7 +56,15 @@ impl Face {
         stream.set_write_timeout(Some(IDLE));
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let face = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(face.answer(request.method(), request.uri().path()).await) }
+            async move {
+                if !is_local(&request) {
+                    return Ok::<_, Infallible>(text(
+                        StatusCode::MISDIRECTED_REQUEST,
+                        "ask under localhost or an IP address: the page of another site must not read this\n",
+                    ));
+                }
+                Ok(face.answer(request.method(), request.uri().path()).await)
+            }
         });
         speak(Box::pin(stream), service, IDLE, peer, stop).await;
     }
@@ -100,6 +109,19 @@ impl Face {
     }
 }
 
+/// Whether a request names this machine by an IP address or as localhost. A page whose own name its owner has pointed to
+/// this machine (DNS rebinding) cannot: the browser sends that name.
+fn is_local<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let Some(authority) = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok()) else {
+        return false;
+    };
+    let name = authority.host();
+    let bare = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name);
+    bare.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
+}
+
 /// The database is not as it should be; how, is for the log.
 fn unwell(reason: &str) -> Response<Full<Bytes>> {
     error!(reason, "the database fails those who watch the service");
@@ -111,4 +133,35 @@ fn text(status: StatusCode, message: impl Into<Bytes>) -> Response<Full<Bytes>> 
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_names_this_machine_itself_is_answered() {
+        let named = |hosts: &[&str]| {
+            let request =
+                hosts.iter().fold(Request::get("/health"), |request, host| request.header(HOST, *host));
+            is_local(&request.body(()).unwrap())
+        };
+        for local in
+            ["127.0.0.1:9180", "127.0.0.1", "[::1]:9180", "localhost", "LOCALHOST:9180", "192.0.2.1:1"]
+        {
+            assert!(named(&[local]), "{local}");
+        }
+        for other in [
+            "evil.example",
+            "evil.example:9180",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "",
+            "a b",
+        ] {
+            assert!(!named(&[other]), "{other}");
+        }
+        assert!(!named(&[]));
+        assert!(!named(&["127.0.0.1", "evil.example"]));
+    }
 }
