@@ -1,7 +1,9 @@
 """`am-server deltacloud`: the Deltacloud API for programs that were written for it."""
 
+import base64
 import importlib.util
 import json
+import signal
 import subprocess
 from xml.etree import ElementTree
 
@@ -72,6 +74,38 @@ def test_strangers_learn_what_the_api_is_and_nothing_of_the_account(deltacloud):
         answer = deltacloud.call("GET", path, Authorization="Basic bW9ja3VzZXI6d3Jvbmc=")
         assert answer[0] == status, path
         assert (status == 401) == ("WWW-Authenticate" in answer[1])
+
+
+def test_careless_addresses_and_all_collections(deltacloud):
+    for path, status in [("/", 200), ("//realms", 200), ("/realms/", 404)]:
+        assert deltacloud.call("GET", path)[0] == status, path
+    _, _, body = deltacloud.call("GET")
+    offered = {link["rel"] for link in json.loads(body)["api"]["links"]}
+    assert {"firewalls", "load_balancers", "instances", "buckets"} <= offered
+    form = {"Content_Type": "application/x-www-form-urlencoded"}
+    assert deltacloud.call("POST", "/firewalls", b"name=web&description=d", **form)[0] == 201
+    status, _, body = deltacloud.call("POST", "/instances", b"image_id=img1&firewalls1=web", **form)
+    assert status == 201, body
+    assert [one["id"] for one in json.loads(body)["instance"]["firewalls"]] == ["web"]
+
+
+def test_failed_logins_are_slowed_and_logged_without_what_was_shown():
+    server = DeltacloudServer()
+    guesses = [f"guess-number-{number}" for number in range(200)]
+    answers = []
+    for guess in guesses:
+        login = "Basic " + base64.b64encode(f"mockuser:{guess}".encode()).decode()
+        answers.append(server.call("GET", "/instances", Authorization=login))
+    statuses = [answer[0] for answer in answers]
+    assert statuses[:10] == [401] * 10 and 429 in statuses
+    assert int(next(answer[1]["Retry-After"] for answer in answers if answer[0] == 429)) in range(1, 7)
+    assert server.call("GET", "/hardware_profiles")[0] == 200, "what needs no login goes on"
+    server.process.send_signal(signal.SIGTERM)
+    _, log = server.process.communicate(timeout=60)
+    lines = [line for line in log.decode().splitlines() if "login to the Deltacloud API" in line]
+    assert 2 <= len(lines) < len(guesses), log.decode()
+    assert "127.0.0.1" in lines[0] and "mockuser" in lines[0]
+    assert not any(guess in log.decode() for guess in guesses)
 
 
 def test_plain_http_is_for_this_machine_only():

@@ -26,7 +26,7 @@ async fn call(face: &Face, method: &str, path: &str, accept: &str) -> (u16, Stri
         .header("host", "h")
         .header("accept", accept)
         .header("authorization", "Basic bW9ja3VzZXI6bW9ja3Bhc3N3b3Jk");
-    let answer = face.answer(request.body(Full::new(Bytes::new())).unwrap()).await;
+    let answer = face.answer(request.body(Full::new(Bytes::new())).unwrap(), deltacloud::PEER).await;
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     (status, String::from_utf8_lossy(&body).replace("&#39;", "'"))
@@ -101,8 +101,35 @@ async fn the_documentation_is_there_in_each_language_and_for_strangers() {
     assert_eq!(status, 200);
     let document = roxmltree::Document::parse(&xml).unwrap();
     let collections = document.descendants().filter(|node| node.has_tag_name("collection"));
+    // As the Ruby client reads it.
+    fn below<'a, 'i>(node: roxmltree::Node<'a, 'i>, name: &'static str) -> Vec<roxmltree::Node<'a, 'i>> {
+        node.children().filter(move |child| child.has_tag_name(name)).collect()
+    }
+    let operations = below(below(document.root_element(), "collection")[0], "operations")[0];
+    for operation in below(operations, "operation") {
+        let name = operation.attribute("name").unwrap();
+        assert!(!below(operation, "description")[0].text().unwrap().is_empty(), "{name}");
+        for parameter in below(operation, "parameter") {
+            assert!(["required", "optional"].contains(&parameter.attribute("type").unwrap()), "{name}");
+            assert_eq!(below(parameter, "class")[0].text(), Some("string"), "{name}");
+        }
+        let (status, one) =
+            call(&face, "GET", &format!("/api/docs/load_balancers/{name}"), "application/xml").await;
+        assert_eq!(status, 200, "{name}");
+        let one = roxmltree::Document::parse(&one).unwrap();
+        assert_eq!(below(one.root_element(), "operation")[0].attribute("name"), Some(name));
+    }
+    let (status, json) = call(&face, "GET", "/api/docs/instances/create", "application/json").await;
+    let operation = serde_json::from_str::<Value>(&json).unwrap();
+    assert_eq!((status, &operation["operation"]["path"]), (200, &Value::from("/api/instances")));
+    let (status, page) = call(&face, "GET", "/api/docs/instances/create", "text/html").await;
+    assert!(status == 200 && page.contains("<code>image_id</code>, required"), "{page}");
+    for nothing in ["/api/docs/instances/nothing", "/api/docs/nothing/index", "/api/docs/instances/create/x"]
+    {
+        assert_eq!(call(&face, "GET", nothing, "application/xml").await.0, 404, "{nothing}");
+    }
     assert_eq!(collections.filter_map(|node| node.attribute("name")).collect::<Vec<_>>(), ["load_balancers"]);
     assert_eq!(call(&face, "GET", "/api/docs/nothing", "application/xml").await.0, 404);
     let request = hyper::Request::get("/api/docs").header("host", "h").body(Full::new(Bytes::new())).unwrap();
-    assert_eq!(face.answer(request).await.status(), 200, "it says nothing of the account");
+    assert_eq!(face.answer(request, deltacloud::PEER).await.status(), 200, "it says nothing of the account");
 }

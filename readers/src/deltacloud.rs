@@ -1,9 +1,11 @@
 //! Requests to the Deltacloud API: what is read before anybody has logged in.
 
+use am_server::faces::deltacloud::multipart;
 use am_server::faces::deltacloud::negotiation::{USUAL, choose};
 use am_server::faces::deltacloud::params::{Params, Path};
+use bytes::Bytes;
 
-use crate::{Growth, Reader, parts, refused, taken, text};
+use crate::{Growth, Reader, bounded, parts, refused, taken, text};
 
 /// Reads a query or a form, lets it win over another, and gives it back as an error does.
 pub const DELTACLOUD_QUERY: Reader = Reader { name: "deltacloud_query", read: query, growths: QUERIES };
@@ -12,8 +14,7 @@ pub const DELTACLOUD_QUERY: Reader = Reader { name: "deltacloud_query", read: qu
 pub const DELTACLOUD_PATH: Reader = Reader { name: "deltacloud_path", read: path, growths: PATHS };
 
 /// The first line is the header `Content-Type`; the rest is the body.
-pub const DELTACLOUD_MULTIPART: Reader =
-    Reader { name: "deltacloud_multipart", read: multipart, growths: BODIES };
+pub const DELTACLOUD_MULTIPART: Reader = Reader { name: "deltacloud_multipart", read: body, growths: BODIES };
 
 /// The header `Accept`.
 pub const DELTACLOUD_ACCEPT: Reader = Reader {
@@ -24,6 +25,9 @@ pub const DELTACLOUD_ACCEPT: Reader = Reader {
 
 const QUERIES: &[Growth] = &[
     taken("one name", 2000, |n| "a=b&".repeat(n).into_bytes()),
+    taken("names", 250, |n| names(n, "&").into_bytes()),
+    bounded("names beyond the bound", 400, |n| names(n, "&").into_bytes()),
+    taken("a list between commas", 250, |n| format!("a={}", "f,".repeat(n)).into_bytes()),
     taken("a long value", 30_000, |n| format!("a={}", "b+%41".repeat(n / 5)).into_bytes()),
     taken("a long name", 30_000, |n| format!("{}=b", "a".repeat(n)).into_bytes()),
     taken("separators", 10_000, |n| "&".repeat(n).into_bytes()),
@@ -32,13 +36,32 @@ const QUERIES: &[Growth] = &[
 const PATHS: &[Growth] = &[
     taken("segments", 1000, |n| format!("/api{}", "/a%20b".repeat(n)).into_bytes()),
     taken("one name", 1000, |n| format!("/api{}", ";a=b".repeat(n)).into_bytes()),
+    taken("names", 240, |n| format!("/api;{}", names(n, ";")).into_bytes()),
+    bounded("names beyond the bound", 400, |n| format!("/api;{}", names(n, ";")).into_bytes()),
+    taken("slashes", 3000, |n| format!("/api{}realms", "/".repeat(n)).into_bytes()),
     taken("a long segment", 10_000, |n| format!("/api/{}", "%41".repeat(n)).into_bytes()),
 ];
 
 const BODIES: &[Growth] = &[
+    taken("parts", 250, |n| form("XX", &parts(n, |i| part("XX", &format!("a{i}"), "b")))),
+    // An empty line in one way in each part, and in the other way in none.
+    taken("parts between line feeds", 250, |n| {
+        let parts = parts(n, |i| part("XX", &format!("a{i}"), &"b".repeat(100)).replace('\r', ""));
+        form("XX", &parts)
+    }),
+    refused("parts beyond the bound", 2000, |n| form("XX", &parts(n, |_| part("XX", "a", "b")))),
+    refused("a long boundary", 5000, |n| form(&"b".repeat(n), &part(&"b".repeat(n), "a", &"b".repeat(n)))),
+    taken("a boundary of hyphens", 30_000, |n| {
+        let boundary = "-".repeat(70);
+        form(&boundary, &part(&boundary, "a", &format!("x{}", "-".repeat(n))))
+    }),
+    taken("lines like the boundary", 10_000, |n| form("XX", &part("XX", "a", &"\n--X".repeat(n)))),
+    refused("attributes", 2000, |n| {
+        form("XX", &part("XX", &format!("a\"{}; x=\"", "; b=\"c\\\"d\"".repeat(n)), "b"))
+    }),
     taken("bytes", 30_000, |n| form("XX", &part("XX", "a", &"0123456789abcdef".repeat(n / 16)))),
     taken("hyphens", 30_000, |n| form("XX", &part("XX", "a", &"-".repeat(n)))),
-    taken("headers of a part", 1000, |n| {
+    bounded("headers of a part", 400, |n| {
         let headers = parts(n, |i| format!("X-{i}: y\r\n"));
         form("XX", &format!("--XX\r\n{headers}{}", part("XX", "a", "b").replacen("--XX\r\n", "", 1)))
     }),
@@ -62,21 +85,29 @@ const HEADERS: &[Growth] = &[
 ];
 
 fn query(bytes: &[u8]) -> bool {
-    let mut params = Params::urlencoded(bytes);
-    params.fall_back_to(Params::urlencoded(bytes));
-    let _ = (params.told(), params.numbered("a"), params.prefixed("a").count());
-    true
+    let Ok(other) = Params::urlencoded(bytes) else { return false };
+    let mut params = other.clone();
+    drop(params.told());
+    drop(params.numbered("a"));
+    let _ = params.prefixed("a").count();
+    params.fall_back_to(other).is_ok()
 }
 
 fn path(bytes: &[u8]) -> bool {
-    text(bytes).and_then(Path::parse).is_some()
+    let path = text(bytes).and_then(|text| Path::parse(text).ok());
+    path.is_some_and(|path| path.collection_segments().is_some())
 }
 
-fn multipart(bytes: &[u8]) -> bool {
+fn body(bytes: &[u8]) -> bool {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (header, rest) = bytes.split_at(end);
     let body = rest.get(1..).unwrap_or_default();
-    text(header).is_some_and(|header| Params::multipart(header, body).is_ok())
+    text(header).is_some_and(|header| multipart::read(header, &Bytes::copy_from_slice(body)).is_ok())
+}
+
+/// Parameters under different names.
+fn names(n: usize, between: &str) -> String {
+    parts(n, |i| format!("a_parameter_of_the_name_{i}=a+value+of+the+length+that+values+have{between}"))
 }
 
 fn part(boundary: &str, name: &str, content: &str) -> String {

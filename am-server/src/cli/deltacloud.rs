@@ -11,6 +11,7 @@ use crate::time::system_clock;
 use clap::{Args, ValueEnum};
 use drivers::SystemClock;
 use drivers::mock::{MockConfig, MockDriver};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -47,7 +48,8 @@ impl Deltacloud {
         let _log = log_to_stderr("info");
         let cloud = match self.driver {
             Driver::Mock => {
-                let config = MockConfig::deltacloud();
+                // Its own lacks firewalls and load balancers, which leaves clients nothing to try them on.
+                let config = MockConfig { lacks: BTreeSet::new(), ..MockConfig::deltacloud() };
                 let path = self.database.as_deref();
                 let driver = MockDriver::with_clock(path, config, Arc::new(SystemClock))?;
                 Cloud::new("mock", Arc::new(driver), system_clock(), Arc::default())

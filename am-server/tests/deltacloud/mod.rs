@@ -7,18 +7,30 @@ use am_server::cloud::Cloud;
 use am_server::config::LimitsSection;
 use am_server::faces::deltacloud::Face;
 use am_server::faces::deltacloud::auth::Users;
+use am_server::faces::geni::Limits;
 use am_server::service;
 use am_server::time::system_clock;
-use drivers::ComputeDriver;
-use std::net::SocketAddr;
+use drivers::{
+    Capabilities, Collection, ComputeDriver, CreateInstance, DriverError, HardwareProfile, Image, Instance,
+    Realm, StateMachine,
+};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Where the tests' requests come from.
+pub const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 /// A face over one driver, for the user that the real mock has.
 pub fn face(driver: Arc<dyn ComputeDriver>) -> Arc<Face> {
+    face_with(driver, service::limits(&LimitsSection::default()))
+}
+
+/// As [`face`], within these limits.
+pub fn face_with(driver: Arc<dyn ComputeDriver>, limits: Limits) -> Arc<Face> {
     let cloud = Cloud::new("mock", driver, system_clock(), Arc::default());
     let users = Users::new([("mockuser", "mockpassword")]);
-    Arc::new(Face::new(vec![cloud], users, service::limits(&LimitsSection::default()), None))
+    Arc::new(Face::new(vec![cloud], users, limits, None))
 }
 
 /// A face that listens; it stops when the sender is dropped or sends true.
@@ -29,4 +41,52 @@ pub async fn serve(driver: Arc<dyn ComputeDriver>) -> (SocketAddr, watch::Sender
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(face.serve(listener, stopped));
     (address, stop)
+}
+
+/// A driver that declares things and has nothing.
+pub struct Declares(Capabilities, StateMachine);
+
+impl Declares {
+    pub fn new(capabilities: Capabilities) -> Self {
+        Self(capabilities, StateMachine::new([]))
+    }
+}
+
+#[async_trait::async_trait]
+impl ComputeDriver for Declares {
+    fn name(&self) -> &str {
+        "mock"
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        &self.0
+    }
+
+    fn instance_states(&self) -> &StateMachine {
+        &self.1
+    }
+
+    async fn realms(&self) -> Result<Vec<Realm>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    async fn hardware_profiles(&self) -> Result<Vec<HardwareProfile>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    async fn images(&self) -> Result<Vec<Image>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    async fn instances(&self) -> Result<Vec<Instance>, DriverError> {
+        Ok(Vec::new())
+    }
+
+    async fn create_instance(&self, request: &CreateInstance) -> Result<Instance, DriverError> {
+        Err(DriverError::conflict(Collection::Instances, &request.name, "there is no room"))
+    }
+
+    async fn destroy_instance(&self, id: &str) -> Result<(), DriverError> {
+        Err(DriverError::not_found(Collection::Instances, id))
+    }
 }

@@ -21,8 +21,13 @@ impl fmt::Debug for Users {
 pub enum Login {
     /// A user with the right password.
     User(String),
-    /// None, or wrong ones.
+    /// None are shown.
     Nobody,
+    /// They are wrong.
+    Failed {
+        /// The user they name, where there is one of this name. (Any other text may be a password in the wrong place.)
+        known: Option<String>,
+    },
 }
 
 fn digest(user: &str, password: &str) -> [u8; 32] {
@@ -52,11 +57,18 @@ impl Users {
     /// user in any case.
     #[must_use]
     pub fn login(&self, headers: &HeaderMap) -> Login {
-        let Some((user, password)) = basic(headers) else { return Login::Nobody };
+        if !headers.contains_key(AUTHORIZATION) {
+            return Login::Nobody;
+        }
+        let Some((user, password)) = basic(headers) else { return Login::Failed { known: None } };
         let shown = digest(&user, &password);
         let right =
             self.0.iter().fold(Choice::from(0), |found, (_, known)| found | known.as_slice().ct_eq(&shown));
-        if bool::from(right) { Login::User(user) } else { Login::Nobody }
+        if bool::from(right) {
+            return Login::User(user);
+        }
+        let is_known = self.0.iter().any(|(name, _)| *name == user);
+        Login::Failed { known: is_known.then_some(user) }
     }
 }
 
@@ -88,8 +100,10 @@ mod tests {
     fn only_the_right_password_opens() {
         assert_eq!(login("Basic bW9ja3VzZXI6bW9ja3Bhc3N3b3Jk"), Login::User("mockuser".into()));
         assert_eq!(login("basic b3RoZXI6YTpi"), Login::User("other".into()));
-        for wrong in ["Basic bW9ja3VzZXI6d3Jvbmc=", "Bearer x", "Basic", "Basic !", "Basic bW9jaw=="] {
-            assert_eq!(login(wrong), Login::Nobody, "{wrong}");
+        let known = Some("mockuser".to_owned());
+        assert_eq!(login("Basic bW9ja3VzZXI6d3Jvbmc="), Login::Failed { known });
+        for wrong in ["Basic c29tZWJvZHk6d3Jvbmc=", "Bearer x", "Basic", "Basic !", "Basic bW9jaw=="] {
+            assert_eq!(login(wrong), Login::Failed { known: None }, "{wrong}");
         }
         assert_eq!(Users::new([("mockuser", "mockpassword")]).login(&HeaderMap::new()), Login::Nobody);
     }

@@ -2,8 +2,9 @@
 //! form of a page, which the API has for browsers, is.
 
 use super::Refusal;
+use super::body::Unread;
 use super::reply::Reply;
-use super::routing::{Call, done};
+use super::routing::{Call, is_dots};
 use bytes::Bytes;
 use drivers::{Blob, BlobStream, CreateBucket, DriverError, PutBlob, stream_of};
 use futures_core::Stream;
@@ -30,13 +31,14 @@ pub(super) async fn answer(
         (&Method::POST, []) => {
             let request = CreateBucket { name: call.required("name")?, location: call.param("location") };
             let bucket = call.driver.create_bucket(&request).await?;
-            Ok(call.made(&bucket.id, &bucket))
+            Ok(call.made(&bucket))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_bucket(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["buckets"]))
         }
         (&Method::PUT, [bucket, id]) => {
+            refuse_segments(call)?;
             let content = body.take().unwrap_or_else(|| stream_of(Bytes::new()));
             let blob = call.driver.put_blob(bucket, &from_headers(id, call.headers), content).await?;
             Ok(call.one(StatusCode::OK, &blob))
@@ -44,17 +46,19 @@ pub(super) async fn answer(
         (&Method::POST, [bucket]) => {
             let (request, content) = from_form(call)?;
             let blob = call.driver.put_blob(bucket, &request, stream_of(content)).await?;
-            Ok(call.one(StatusCode::CREATED, &blob))
+            Ok(call.changed(StatusCode::CREATED, &blob))
         }
         (&Method::GET, [bucket, id]) => Ok(call.one(StatusCode::OK, &call.driver.blob(bucket, id).await?)),
-        (&Method::HEAD, [bucket, id]) => Ok(with_metadata(done(), &call.driver.blob(bucket, id).await?)),
+        (&Method::HEAD, [bucket, id]) => {
+            Ok(with_metadata(Reply::empty(StatusCode::NO_CONTENT), &call.driver.blob(bucket, id).await?))
+        }
         (&Method::POST, [bucket, id]) => {
             let blob = call.driver.set_blob_metadata(bucket, id, &metadata(call.headers)).await?;
-            Ok(with_metadata(done(), &blob))
+            Ok(with_metadata(Reply::empty(StatusCode::NO_CONTENT), &blob))
         }
         (&Method::DELETE, [bucket, id]) => {
             call.driver.destroy_blob(bucket, id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["buckets", bucket]))
         }
         (&Method::GET | &Method::HEAD, [bucket, id, "content"]) => {
             let blob = call.driver.blob(bucket, id).await?;
@@ -74,6 +78,23 @@ pub(super) fn is_content(segments: &[String]) -> bool {
 /// Whether the request's body is a blob's content.
 pub(super) fn is_upload(method: &Method, segments: &[String]) -> bool {
     *method == Method::PUT && segments.len() == 3 && segments[0] == "buckets"
+}
+
+/// Refuses blobs in segments, each of which would otherwise take the place of the one before it.
+fn refuse_segments(call: &Call<'_>) -> Result<(), Refusal> {
+    let typed = |value: &str| value.eq_ignore_ascii_case("segmented");
+    let by_header = call.headers.get("x-deltacloud-blobtype").and_then(|value| value.to_str().ok());
+    let is_segment = by_header.is_some_and(typed)
+        || call.asked.params.get("blob_type").is_some_and(typed)
+        || ["x-deltacloud-segmentedblob", "x-deltacloud-segmentorder"]
+            .iter()
+            .any(|name| call.headers.contains_key(*name));
+    if is_segment {
+        return Err(Refusal::NotImplemented(
+            "blobs are not taken in segments here; PUT takes them whole, of any size",
+        ));
+    }
+    Ok(())
 }
 
 fn metadata(headers: &HeaderMap) -> BTreeMap<String, String> {
@@ -107,21 +128,25 @@ fn from_headers(id: &str, headers: &HeaderMap) -> PutBlob {
 fn from_form(call: &Call<'_>) -> Result<(PutBlob, Bytes), Refusal> {
     let params = &call.asked.params;
     let id = call.param("blob").map_or_else(|| call.required("blob_id"), Ok)?;
+    if is_dots(&id) {
+        return Err(DriverError::invalid("blob_id", "cannot be . or .., which no address can hold").into());
+    }
     let data = params
         .field("blob_data")
         .ok_or_else(|| Refusal::Missing { parameter: "blob_data", given: params.names() })?;
-    let names = params.numbered("meta_name");
+    let names = params.numbered("meta_name")?;
     let user_metadata = names
         .into_iter()
         .filter_map(|(number, name)| Some((name.to_lowercase(), call.param(&format!("meta_value{number}"))?)))
         .collect();
     let request = PutBlob {
         id,
-        content_type: data.content_type.clone().unwrap_or_else(|| "application/octet-stream".into()),
+        // A part that names no type is text (RFC 7578 section 4.4).
+        content_type: data.content_type.clone().unwrap_or_else(|| "text/plain".into()),
         content_length: Some(data.value.len() as u64),
         user_metadata,
     };
-    Ok((request, Bytes::from(data.value.clone())))
+    Ok((request, data.value.clone()))
 }
 
 /// What makes a browser save the content under the blob's name, where a header can hold that.
@@ -131,25 +156,25 @@ fn disposition(id: &str) -> String {
 }
 
 /// The body of a request as content of a blob. A sender that falls silent ends it.
-pub(super) struct Upload<B> {
-    body: Pin<Box<B>>,
+pub(super) struct Upload<B: Body<Data = Bytes> + Send + 'static> {
+    body: Unread<B>,
     patience: Duration,
     silence: Pin<Box<Sleep>>,
 }
 
-impl<B> Upload<B> {
-    pub(super) fn new(body: B, patience: Duration) -> Self {
-        Self { body: Box::pin(body), patience, silence: Box::pin(tokio::time::sleep(patience)) }
+impl<B: Body<Data = Bytes> + Send + 'static> Upload<B> {
+    pub(super) fn new(body: Unread<B>, patience: Duration) -> Self {
+        Self { body, patience, silence: Box::pin(tokio::time::sleep(patience)) }
     }
 }
 
-impl<B: Body<Data = Bytes>> Stream for Upload<B> {
+impl<B: Body<Data = Bytes> + Send + 'static> Stream for Upload<B> {
     type Item = Result<Bytes, DriverError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let broken = |why: &str| Poll::Ready(Some(Err(DriverError::invalid("content", why))));
         loop {
-            match self.body.as_mut().poll_frame(cx) {
+            match self.body.poll_frame(cx) {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Err(_))) => return broken("broke off before its end"),
                 Poll::Ready(Some(Ok(frame))) => {
@@ -193,7 +218,8 @@ mod tests {
                 Poll::Pending
             }
         }
-        let stream: BlobStream = Box::pin(Upload::new(Silent, Duration::from_millis(5)));
+        let stream: BlobStream =
+            Box::pin(Upload::new(Unread::new(Silent, &HeaderMap::new()), Duration::from_millis(5)));
         let error = drivers::collect_blob(stream, 10).await.unwrap_err();
         assert!(error.to_string().contains("in time"), "{error}");
     }

@@ -1,13 +1,15 @@
 //! What is done in each collection but buckets.
 
+use super::negotiation::Format;
+use super::params::Params;
 use super::reply::Reply;
-use super::routing::{Call, done};
-use super::{Refusal, extras};
+use super::routing::Call;
+use super::{Refusal, extras, operations};
 use base64::Engine;
 use drivers::{
     Collection, CreateFirewall, CreateImage, CreateInstance, CreateKey, CreateNetwork,
-    CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Firewall,
-    HardwareProfile, Instance, NewRule, RuleSource, Verb,
+    CreateNetworkInterface, CreateSnapshot, CreateSubnet, CreateVolume, DriverError, Feature, Firewall,
+    HardwareProfile, Instance, Key, NewRule, Operation, RuleSource, Verb,
 };
 use hyper::{Method, StatusCode};
 
@@ -34,7 +36,6 @@ pub(super) async fn realms(call: &Call<'_>, rest: &[&str]) -> Answer {
                 let suiting: Vec<_> = profiles.iter().filter(suits).collect();
                 all.retain(|realm| suiting.iter().any(|profile| realm.offers(&profile.id)));
             }
-            all.retain(|realm| passes(call.asked.params.get("id"), &realm.id));
             Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.realm(id).await?)),
@@ -49,7 +50,6 @@ pub(super) async fn hardware_profiles(call: &Call<'_>, rest: &[&str]) -> Answer 
             if let Some(wanted) = call.asked.params.get("architecture") {
                 all.retain(|profile| suits(profile, wanted).unwrap_or(false));
             }
-            all.retain(|profile| passes(call.asked.params.get("id"), &profile.id));
             Ok(call.list(all).await)
         }
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.hardware_profile(id).await?)),
@@ -72,9 +72,7 @@ pub(super) async fn images(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             });
             let mut all = call.driver.images().await?;
             all.retain(|image| {
-                passes(owner, &image.owner_id)
-                    && passes(params.get("architecture"), &image.architecture)
-                    && passes(params.get("id"), &image.id)
+                passes(owner, &image.owner_id) && passes(params.get("architecture"), &image.architecture)
             });
             Ok(call.list(all).await)
         }
@@ -91,11 +89,11 @@ pub(super) async fn images(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 }
                 other => other,
             })?;
-            Ok(call.made(&image.id, &image))
+            Ok(call.made(&image))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_image(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["images"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -127,8 +125,26 @@ fn user_data(given: &str) -> String {
         .unwrap_or_else(|| given.to_owned())
 }
 
+/// Refuses what a client asks of a feature that this face does not carry out: it must not believe to have it.
+fn refuse_features(params: &Params) -> Result<(), Refusal> {
+    let creation = Operation::new(Collection::Instances, Verb::Create);
+    let lacking = Feature::ALL.iter().filter(|f| f.operation() == creation && !operations::carries_out(**f));
+    for feature in lacking {
+        let given = feature.parameter().and_then(|name| Some((name, params.get(name)?)));
+        let Some((name, value)) = given else { continue };
+        // One instance is what everybody gets.
+        if *feature != Feature::InstanceCount || value != "1" {
+            let why =
+                format!("the feature {feature} is not offered here (the entry point lists those that are)");
+            return Err(DriverError::invalid(name, why).into());
+        }
+    }
+    Ok(())
+}
+
 fn creation(call: &Call<'_>) -> Result<CreateInstance, Refusal> {
     let params = &call.asked.params;
+    refuse_features(params)?;
     let image_id = call.required("image_id")?;
     // Drivers want a name, which makes a creation that is repeated harmless; a client that gives none
     // does without that.
@@ -139,7 +155,7 @@ fn creation(call: &Call<'_>) -> Result<CreateInstance, Refusal> {
         values: params.prefixed("hwp_").filter(|(property, _)| property != "id").collect(),
         keyname: call.param("keyname"),
         user_data: params.get("user_data").map(user_data),
-        firewalls: params.numbered("firewalls").into_iter().map(|(_, id)| id).collect(),
+        firewalls: params.numbered("firewalls")?.into_iter().map(|(_, id)| id).collect(),
         ..CreateInstance::new(name, image_id)
     })
 }
@@ -162,8 +178,7 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
                 None => call.driver.instances().await?,
             };
             all.retain(|instance| {
-                passes(params.get("id"), &instance.id)
-                    && passes(params.get("realm_id"), &instance.realm_id)
+                passes(params.get("realm_id"), &instance.realm_id)
                     && passes(params.get("owner_id"), &instance.owner_id)
                     && params.get("state").is_none_or(|state| instance.state == state.into())
             });
@@ -179,7 +194,7 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
             let request = creation(call)?;
             let instance = call.driver.create_instance(&request).await?;
             set_scene(call, std::slice::from_ref(&instance)).await?;
-            Ok(call.made(&instance.id, &instance))
+            Ok(call.made(&instance))
         }
         (&Method::POST, [id, action @ ("start" | "stop" | "reboot")]) => {
             let instance = match *action {
@@ -194,24 +209,35 @@ pub(super) async fn instances(call: &mut Call<'_>, rest: &[&str]) -> Answer {
         (&Method::POST, [id, "run"]) => extras::run(call, id).await,
         (&Method::DELETE, [id]) => {
             call.driver.destroy_instance(id).await.map_err(forbidden(id))?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["instances"]))
         }
         _ => Err(Refusal::NoRoute),
     }
 }
 
+/// A private key is shown once, to those who have it made.
+fn without_secret(key: Key) -> Key {
+    Key { private_key: None, ..key }
+}
+
 pub(super) async fn keys(call: &Call<'_>, rest: &[&str]) -> Answer {
     match (&call.asked.method, rest) {
-        (&Method::GET, []) => Ok(call.list(call.driver.keys().await?).await),
-        (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.key(id).await?)),
+        (&Method::GET, []) => {
+            Ok(call.list(call.driver.keys().await?.into_iter().map(without_secret).collect()).await)
+        }
+        (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &without_secret(call.driver.key(id).await?))),
         (&Method::POST, []) => {
             let request = CreateKey { name: call.required("name")?, public_key: call.param("public_key") };
             let key = call.driver.create_key(&request).await?;
-            Ok(call.made(&key.id, &key))
+            // The page of the key does not show what is shown but once.
+            match call.format {
+                Format::Html if key.private_key.is_some() => Ok(call.one(StatusCode::CREATED, &key)),
+                _ => Ok(call.made(&key)),
+            }
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_key(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["keys"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -221,13 +247,13 @@ pub(super) async fn keys(call: &Call<'_>, rest: &[&str]) -> Answer {
 fn rule(call: &Call<'_>) -> Result<NewRule, Refusal> {
     let params = &call.asked.params;
     let mut sources = Vec::new();
-    for (_, block) in params.numbered("ip_address") {
+    for (_, block) in params.numbered("ip_address")? {
         let wrong = || DriverError::invalid("ip_address", format!("{block:?} is not like 10.0.0.0/8"));
         let (address, prefix) = block.split_once('/').ok_or_else(wrong)?;
         let prefix = prefix.parse().map_err(|_| wrong())?;
         sources.push(RuleSource::Address { address: address.to_owned(), prefix });
     }
-    for (number, name) in params.numbered("group") {
+    for (number, name) in params.numbered("group")? {
         let owner = call.param(&format!("group{number}owner")).unwrap_or_default();
         sources.push(RuleSource::Group { name, owner });
     }
@@ -253,23 +279,28 @@ pub(super) async fn firewalls(call: &Call<'_>, rest: &[&str]) -> Answer {
             let request =
                 CreateFirewall { name: call.required("name")?, description: call.required("description")? };
             let firewall = call.driver.create_firewall(&request).await?;
-            Ok(call.made(&firewall.id, &firewall))
+            Ok(call.made(&firewall))
         }
         (&Method::POST, [id, "rules"]) => {
             call.driver.add_firewall_rule(id, &rule(call)?).await?;
             let firewall: Firewall = call.driver.firewall(id).await?;
-            Ok(call.one(StatusCode::CREATED, &firewall))
+            Ok(call.changed(StatusCode::CREATED, &firewall))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_firewall(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["firewalls"]))
         }
         (&Method::DELETE, [id, rule]) => {
             call.driver.remove_firewall_rule(id, rule).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["firewalls", id]))
         }
         _ => Err(Refusal::NoRoute),
     }
+}
+
+fn told_of_address(call: &Call<'_>, id: &str) -> Reply {
+    let media_type = call.format.media_type();
+    call.done(StatusCode::ACCEPTED, &["addresses", id]).header("content-type", media_type)
 }
 
 pub(super) async fn addresses(call: &Call<'_>, rest: &[&str]) -> Answer {
@@ -278,19 +309,19 @@ pub(super) async fn addresses(call: &Call<'_>, rest: &[&str]) -> Answer {
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.address(id).await?)),
         (&Method::POST, []) => {
             let address = call.driver.create_address().await?;
-            Ok(call.made(&address.id, &address))
+            Ok(call.made(&address))
         }
         (&Method::POST, [id, "associate"]) => {
             call.driver.associate_address(id, &call.required("instance_id")?).await?;
-            Ok(Reply::empty(StatusCode::ACCEPTED).header("content-type", call.format.media_type()))
+            Ok(told_of_address(call, id))
         }
         (&Method::POST, [id, "disassociate"]) => {
             call.driver.disassociate_address(id).await?;
-            Ok(Reply::empty(StatusCode::ACCEPTED).header("content-type", call.format.media_type()))
+            Ok(told_of_address(call, id))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_address(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["addresses"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -316,20 +347,20 @@ pub(super) async fn storage_volumes(call: &Call<'_>, rest: &[&str]) -> Answer {
                 snapshot_id: call.param("snapshot_id"),
             };
             let volume = call.driver.create_storage_volume(&request).await?;
-            Ok(call.made(&volume.id, &volume))
+            Ok(call.made(&volume))
         }
         (&Method::POST, [id, "attach"]) => {
             let (instance, device) = (call.required("instance_id")?, call.param("device"));
             let volume = call.driver.attach_storage_volume(id, &instance, device.as_deref()).await?;
-            Ok(call.one(StatusCode::ACCEPTED, &volume))
+            Ok(call.changed(StatusCode::ACCEPTED, &volume))
         }
         (&Method::POST, [id, "detach"]) => {
             let volume = call.driver.detach_storage_volume(id).await?;
-            Ok(call.one(StatusCode::ACCEPTED, &volume))
+            Ok(call.changed(StatusCode::ACCEPTED, &volume))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_storage_volume(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["storage_volumes"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -346,11 +377,11 @@ pub(super) async fn storage_snapshots(call: &Call<'_>, rest: &[&str]) -> Answer 
                 description: call.param("description"),
             };
             let snapshot = call.driver.create_storage_snapshot(&request).await?;
-            Ok(call.made(&snapshot.id, &snapshot))
+            Ok(call.made(&snapshot))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_storage_snapshot(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["storage_snapshots"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -365,11 +396,11 @@ pub(super) async fn networks(call: &Call<'_>, rest: &[&str]) -> Answer {
         (&Method::POST, []) => {
             let request =
                 CreateNetwork { name: call.required("name")?, address_block: call.param("address_block") };
-            Ok(call.one(StatusCode::OK, &call.driver.create_network(&request).await?))
+            Ok(call.changed(StatusCode::OK, &call.driver.create_network(&request).await?))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_network(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["networks"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -385,11 +416,11 @@ pub(super) async fn subnets(call: &Call<'_>, rest: &[&str]) -> Answer {
                 network_id: call.required("network_id")?,
                 address_block: call.required("address_block")?,
             };
-            Ok(call.one(StatusCode::OK, &call.driver.create_subnet(&request).await?))
+            Ok(call.changed(StatusCode::OK, &call.driver.create_subnet(&request).await?))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_subnet(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["subnets"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -407,11 +438,11 @@ pub(super) async fn network_interfaces(call: &Call<'_>, rest: &[&str]) -> Answer
                 instance_id,
                 ip_address: call.param("ip_address"),
             };
-            Ok(call.one(StatusCode::OK, &call.driver.create_network_interface(&request).await?))
+            Ok(call.changed(StatusCode::OK, &call.driver.create_network_interface(&request).await?))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_network_interface(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["network_interfaces"]))
         }
         _ => Err(Refusal::NoRoute),
     }
@@ -437,6 +468,18 @@ async fn subnet(call: &Call<'_>) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_feature_that_is_not_offered_would_do_is_refused() {
+        let refused = |form: &[u8]| refuse_features(&Params::urlencoded(form).unwrap());
+        for form in ["", "instance_count=1", "instance_count=&snapshot_id=", "name=a&user_data=b&hwp_cpu=2"] {
+            assert_eq!(refused(form.as_bytes()), Ok(()), "{form}");
+        }
+        for form in ["instance_count=2", "snapshot_id=s", "password=p", "user_files=f", "load_balancer_id=l"]
+        {
+            assert_eq!(refused(form.as_bytes()).unwrap_err().status(), 400, "{form}");
+        }
+    }
 
     #[test]
     fn user_data_is_taken_as_text_and_in_base64() {

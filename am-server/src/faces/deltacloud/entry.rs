@@ -6,6 +6,7 @@ use super::xml::Element;
 use super::{
     API_VERSION, Refusal, drawing, html,
     negotiation::{Format, Language},
+    operations,
 };
 use drivers::{Capabilities, Collection, Feature};
 use hyper::StatusCode;
@@ -31,19 +32,16 @@ fn features<'a>(
     capabilities: &'a Capabilities,
     collection: &'a str,
 ) -> impl Iterator<Item = (Feature, Option<(&'static str, String)>)> + 'a {
-    capabilities.features().filter(move |f| f.operation().collection().as_str() == collection).map(
-        |feature| {
-            let constraint = match feature {
-                Feature::UserData => {
-                    capabilities.user_data_limit.map(|bytes| ("max_length", bytes.to_string()))
-                }
-                // A second creation under a name gives back what the first has made, or is refused.
-                Feature::UserName => capabilities.unique_names.then(|| ("unique", "true".to_owned())),
-                _ => None,
-            };
-            (feature, constraint)
-        },
-    )
+    let offered = operations::features(capabilities);
+    offered.filter(move |f| f.operation().collection().as_str() == collection).map(|feature| {
+        let constraint = match feature {
+            Feature::UserData => capabilities.user_data_limit.map(|bytes| ("max_length", bytes.to_string())),
+            // A second creation under a name gives back what the first has made, or is refused.
+            Feature::UserName => capabilities.unique_names.then(|| ("unique", "true".to_owned())),
+            _ => None,
+        };
+        (feature, constraint)
+    })
 }
 
 /// `GET /api`.
@@ -116,8 +114,10 @@ pub(super) fn entry_point(call: &Call<'_>) -> Reply {
 
 /// `GET /api/drivers` and `GET /api/drivers/:id`: the drivers served here.
 pub(super) fn drivers(call: &Call<'_>, id: Option<&str>) -> Result<Reply, Refusal> {
-    let shown: Vec<&str> =
-        call.drivers.iter().map(String::as_str).filter(|name| id.is_none_or(|id| id == *name)).collect();
+    // A list may be asked for one as everywhere.
+    let wanted = id.or_else(|| call.asked.params.get("id"));
+    let is_wanted = |name: &&str| wanted.is_none_or(|wanted| wanted == *name);
+    let shown: Vec<&str> = call.drivers.iter().map(String::as_str).filter(is_wanted).collect();
     let xml = |name: &str| {
         Element::new("driver")
             .attr("href", call.scene.links.to(&["drivers", name]))

@@ -13,6 +13,12 @@ use super::{Asked, Context};
 use drivers::{Collection, DriverError, Verb};
 use hyper::StatusCode;
 use serde_json::json;
+use std::time::Duration;
+
+/// Whole seconds, for a client to wait.
+fn seconds(wait: &Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
 
 /// Why a request is not carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,9 +34,21 @@ pub enum Refusal {
         /// What there is.
         given: Vec<String>,
     },
+    /// Too many logins from the client's address have failed.
+    #[error("too many logins from this address have failed; try again in {} seconds", seconds(.0))]
+    Throttled(Duration),
+    /// A page of another site asks a browser to change something here.
+    #[error("changes are not taken from pages of other sites (Origin, Sec-Fetch-Site)")]
+    CrossOrigin,
     /// The request cannot be read.
     #[error("{0}")]
     Malformed(&'static str),
+    /// More parameters than are read.
+    #[error("there are more than {} parameters", super::params::MOST)]
+    TooManyParameters,
+    /// The API has it, this server does not.
+    #[error("{0}")]
+    NotImplemented(&'static str),
     /// Nothing is here, or not for this verb.
     #[error("there is nothing here for this verb; everything there is can be reached from /api")]
     NoRoute,
@@ -63,7 +81,10 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorised => StatusCode::UNAUTHORIZED,
-            Self::Missing { .. } | Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Throttled(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::CrossOrigin => StatusCode::FORBIDDEN,
+            Self::Missing { .. } | Self::Malformed(_) | Self::TooManyParameters => StatusCode::BAD_REQUEST,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::NoRoute | Self::UnknownDriver(..) => StatusCode::NOT_FOUND,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::Lacking(_) => StatusCode::PRECONDITION_FAILED,
@@ -119,7 +140,7 @@ impl Refusal {
         let reply = match self {
             // In these the API answers with bare text, whatever is accepted.
             Self::Missing { .. } | Self::Lacking(_) | Self::Driver(DriverError::Unsupported { .. }) => {
-                Reply::html_text(status, escaped(&self.message()))
+                Reply::bare_text(status, self.message())
             }
             Self::NotAcceptable => Reply::empty(status),
             Self::NoRoute => Reply::html_text(
@@ -129,6 +150,7 @@ impl Refusal {
             _ => Reply::page(status, self.page(asked, context, format)),
         };
         match self {
+            Self::Throttled(wait) => reply.header("retry-after", seconds(wait).to_string()),
             Self::Unauthorised => reply
                 .header("www-authenticate", format!("Basic realm=\"{}-deltacloud\"", context.driver_name)),
             Self::Lacking(what) => reply.header("expect", what.clone()),
@@ -171,7 +193,6 @@ impl Refusal {
                         )
                         .with(Element::leaf("code", code.to_string()))
                         .with(Element::cdata("message", message))
-                        .with(Element::cdata("backtrace", ""))
                         .with(Element::new("request").with_all(params).with_all(ids)),
                 )
             }

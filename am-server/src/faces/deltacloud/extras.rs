@@ -4,7 +4,7 @@ use super::Refusal;
 use super::html;
 use super::negotiation::Language;
 use super::reply::{Page, Reply};
-use super::routing::{Call, done};
+use super::routing::Call;
 use super::xml::Element;
 use drivers::{
     Collection, CommandOutput, CreateLoadBalancer, DriverError, Listener, Operation, RunCommand, Secret, Verb,
@@ -20,19 +20,19 @@ pub(super) async fn load_balancers(call: &Call<'_>, rest: &[&str]) -> Answer {
         (&Method::GET, [id]) => Ok(call.one(StatusCode::OK, &call.driver.load_balancer(id).await?)),
         (&Method::POST, []) => {
             let balancer = call.driver.create_load_balancer(&creation(call)?).await?;
-            Ok(call.made(&balancer.id, &balancer))
+            Ok(call.made(&balancer))
         }
         (&Method::POST, [id, "register"]) => {
             let instance = call.required("instance_id")?;
-            Ok(call.one(StatusCode::OK, &call.driver.register_instance(id, &instance).await?))
+            Ok(call.changed(StatusCode::OK, &call.driver.register_instance(id, &instance).await?))
         }
         (&Method::POST, [id, "unregister"]) => {
             let instance = call.required("instance_id")?;
-            Ok(call.one(StatusCode::OK, &call.driver.unregister_instance(id, &instance).await?))
+            Ok(call.changed(StatusCode::OK, &call.driver.unregister_instance(id, &instance).await?))
         }
         (&Method::DELETE, [id]) => {
             call.driver.destroy_load_balancer(id).await?;
-            Ok(done())
+            Ok(call.done(StatusCode::NO_CONTENT, &["load_balancers"]))
         }
         _ => Err(Refusal::NoRoute),
     }

@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_form_shows_what_is_known() {
-        let known = super::super::params::Params::urlencoded(b"instance_id=inst1");
+        let known = super::super::params::Params::urlencoded(b"instance_id=inst1").unwrap();
         assert!(form(Collection::Images, "http://h/api/images", &known).contains("value=\"inst1\""));
     }
 }

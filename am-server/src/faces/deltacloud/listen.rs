@@ -9,10 +9,15 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_io_timeout::TimeoutStream;
 use tracing::debug;
+
+/// The longest time a handshake may take, whatever else is allowed: nobody is known yet who does it.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why the face cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +83,7 @@ impl Face {
         // Small answers must not wait for the acknowledgement of an earlier packet.
         let _ = socket.set_nodelay(true);
         let Some(tls) = self.tls.clone() else { return self.speak(socket, peer, stop).await };
-        match tokio::time::timeout(self.limits.request, tls.accept(socket)).await {
+        match tokio::time::timeout(self.limits.request.min(HANDSHAKE), tls.accept(socket)).await {
             Ok(Ok(stream)) => self.speak(stream, peer, stop).await,
             Ok(Err(error)) => debug!(%peer, %error, "TLS handshake refused"),
             Err(_) => debug!(%peer, "TLS handshake took too long"),
@@ -89,10 +94,13 @@ impl Face {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        // A client that does not take its answer must not hold it, and its place, for ever.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.limits.idle));
         let service = service_fn(|request| {
             let face = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(face.answer(request).await) }
+            async move { Ok::<_, Infallible>(face.answer(request, peer.ip()).await) }
         });
-        speak(stream, service, self.limits.idle, peer, stop).await;
+        speak(Box::pin(stream), service, self.limits.idle, peer, stop).await;
     }
 }

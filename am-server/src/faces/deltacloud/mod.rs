@@ -1,6 +1,7 @@
 //! The Deltacloud face: the REST API of Apache Deltacloud over any of our drivers.
 //!
-//! A request is read ([`params`]), its format chosen ([`negotiation`]), its user recognised ([`auth`]), and then
+//! A request's headers are read ([`params`], [`origin`]), its format chosen ([`negotiation`]), its user recognised
+//! ([`auth`], [`throttle`]), only then its body read ([`body`], [`multipart`]), and then it
 //! leads to one operation of the driver ([`routing`], [`collections`], [`blobs`], [`extras`]), whose result is shown
 //! ([`views`], [`xml`], [`html`]) or whose error is told ([`errors`]). What a client sees is what Apache
 //! Deltacloud 1.1.3 answers, less its faults; `docs/deltacloud-differences.md` lists each of them.
@@ -9,6 +10,7 @@
 
 pub mod auth;
 mod blobs;
+mod body;
 mod collections;
 mod docs;
 mod drawing;
@@ -18,31 +20,37 @@ mod extras;
 mod html;
 mod listen;
 mod listing;
+pub mod multipart;
 pub mod negotiation;
 mod operations;
+mod origin;
 pub mod params;
 pub mod reply;
 mod routing;
+pub mod throttle;
 pub mod views;
 pub mod xml;
 
 pub use self::listen::{ListenError, server_config};
 
 use self::auth::{Login, Users};
+use self::body::Unread;
 use self::errors::Refusal;
 use self::negotiation::Format;
 use self::params::{Params, Path};
 use self::reply::{Reply, Response};
 use self::routing::Call;
+use self::throttle::{LogLine, Throttle};
 use self::views::{Links, Scene};
 use crate::cloud::Cloud;
 use crate::faces::geni::Limits;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use drivers::BlobStream;
-use http_body_util::BodyExt;
 use hyper::body::Body;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, SERVER};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderMap, HeaderValue, SERVER};
 use hyper::{Method, Request, StatusCode};
+use std::net::IpAddr;
+use std::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 /// The version of the API that the entry point tells.
@@ -53,8 +61,21 @@ pub struct Face {
     clouds: Vec<Cloud>,
     names: Vec<String>,
     users: Users,
+    throttle: Throttle,
+    now: Box<dyn Fn() -> Instant + Send + Sync>,
+    bodies: body::Reader,
     limits: Limits,
     tls: Option<TlsAcceptor>,
+}
+
+/// Who sends a request, as far as its headers tell.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    headers: &'a HeaderMap,
+    /// The address that the client has used for this server.
+    host: &'a str,
+    /// The client's own.
+    peer: IpAddr,
 }
 
 /// What a request asks, before it is known whether it may.
@@ -75,6 +96,37 @@ impl Asked {
     #[must_use]
     pub fn member(&self) -> Option<&str> {
         self.segments.get(1).map(String::as_str)
+    }
+
+    /// Whether the request's body is read for parameters. Strangers have nothing to say but which driver they want.
+    fn takes_a_form(&self, is_known: bool) -> bool {
+        !self.method.is_safe() && (is_known || (self.method == Method::POST && self.segments.is_empty()))
+    }
+
+    /// The verb that is meant, which a form says in a parameter.
+    fn read_method(&mut self) -> Result<(), Refusal> {
+        if self.method == Method::POST
+            && let Some(meant) = self.params.get("_method")
+        {
+            self.method = meant.to_ascii_uppercase().parse().map_err(|_| Refusal::NoRoute)?;
+        }
+        if self.method == Method::HEAD && self.segments.first().is_none_or(|first| first != "buckets") {
+            self.method = Method::GET;
+        }
+        Ok(())
+    }
+
+    /// The format of the answer.
+    fn format(&self, headers: &HeaderMap) -> Result<Format, Refusal> {
+        let offered = match self.segments.first().map(String::as_str) {
+            Some("instance_states") => negotiation::STATES,
+            _ => negotiation::USUAL,
+        };
+        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        match negotiation::choose(accept, self.params.get("format"), offered) {
+            Err(_) if blobs::is_content(&self.segments) || self.method == Method::OPTIONS => Ok(Format::Xml),
+            chosen => chosen,
+        }
     }
 
     /// The ids in the path, by the names that the API has for them.
@@ -99,11 +151,18 @@ impl Face {
     #[must_use]
     pub fn new(clouds: Vec<Cloud>, users: Users, limits: Limits, tls: Option<TlsAcceptor>) -> Self {
         let names = clouds.iter().map(|cloud| cloud.name.clone()).collect();
-        Self { clouds, names, users, limits, tls }
+        let (throttle, bodies) = (Throttle::default(), body::Reader::new(limits));
+        Self { clouds, names, users, throttle, now: Box::new(Instant::now), bodies, limits, tls }
     }
 
-    /// Answers one request.
-    pub async fn answer<B>(&self, request: Request<B>) -> Response
+    /// The same with another clock for what it remembers of failed logins.
+    #[must_use]
+    pub fn with_clock(self, now: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        Self { now: Box::new(now), ..self }
+    }
+
+    /// Answers one request of a client at the address `peer`.
+    pub async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
@@ -115,7 +174,16 @@ impl Face {
             driver_name: driver.or_else(|| self.names.first().cloned()).unwrap_or_default(),
             provider,
         };
-        let reply = self.reply(&parts.method, &parts.uri, &parts.headers, body, &mut context).await;
+        let body = Unread::new(body, &parts.headers);
+        let hosts = parts.headers.get_all(HOST).iter().count();
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| parts.uri.host());
+        let reply = match host {
+            Some(host) if hosts <= 1 => {
+                let sender = Sender { headers: &parts.headers, host, peer };
+                self.reply(&parts.method, &parts.uri, sender, body, &mut context).await
+            }
+            _ => Reply::html_text(StatusCode::BAD_REQUEST, "Unable to find HTTP Host header"),
+        };
         let mut reply = reply
             .header("x-deltacloud-driver", context.driver_name)
             .header(SERVER.as_str(), concat!("am-server/", env!("CARGO_PKG_VERSION")))
@@ -130,27 +198,23 @@ impl Face {
         &self,
         method: &Method,
         uri: &hyper::Uri,
-        headers: &HeaderMap,
-        body: B,
+        sender: Sender<'_>,
+        body: Unread<B>,
         context: &mut Context,
     ) -> Reply
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| uri.host());
-        let Some(host) = host else {
-            return Reply::html_text(StatusCode::BAD_REQUEST, "Unable to find HTTP Host header");
-        };
-        let links = Links::new(if self.tls.is_some() { "https" } else { "http" }, host);
         let mut asked = Asked {
             method: method.clone(),
             path: uri.path().to_owned(),
             segments: Vec::new(),
-            params: Params::urlencoded(uri.query().unwrap_or_default().as_bytes()),
+            params: Params::default(),
         };
         // Until the format is chosen, and where none can be, errors are XML.
         let mut format = Format::Xml;
-        match self.carry_out(&mut asked, headers, body, links, context, &mut format).await {
+        let query = uri.query().unwrap_or_default();
+        match self.carry_out(&mut asked, query, sender, body, context, &mut format).await {
             Ok(reply) => reply,
             Err(refusal) => {
                 tracing::debug!(method = %method, path = asked.path, %refusal, "refused");
@@ -162,27 +226,26 @@ impl Face {
     async fn carry_out<B>(
         &self,
         asked: &mut Asked,
-        headers: &HeaderMap,
-        body: B,
-        links: Links,
+        query: &str,
+        sender: Sender<'_>,
+        body: Unread<B>,
         context: &mut Context,
         format: &mut Format,
     ) -> Result<Reply, Refusal>
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
-        let path = Path::parse(&asked.path).ok_or(Refusal::NoRoute)?;
-        match path.segments.split_first() {
-            Some((first, rest)) if first == "api" && are_whole(rest) => {
-                asked.segments = rest.to_vec();
-            }
-            Some((first, [])) if first.is_empty() && asked.method == Method::GET => {
+        let sent_as = asked.method.clone();
+        let path = Path::parse(&asked.path)?;
+        asked.segments = match path.collection_segments() {
+            Some(segments) => segments,
+            None if path.segments == [""] && asked.method == Method::GET => {
                 let page = html::page("Deltacloud API", "<p><a href=\"/api\">deltacloud</a></p>\n");
                 return Ok(Reply::page(StatusCode::OK, reply::Page::Html(page)));
             }
-            _ => return Err(Refusal::NoRoute),
-        }
-        let mut content = self.read_body(asked, headers, body).await?;
+            None => return Err(Refusal::NoRoute),
+        };
+        asked.params = Params::urlencoded(query.as_bytes())?;
         for (name, told) in
             [("driver", &mut context.driver_name), ("provider", context.provider.get_or_insert_default())]
         {
@@ -191,99 +254,72 @@ impl Face {
             }
         }
         context.provider = context.provider.take().filter(|provider| !provider.is_empty());
-        asked.params.fall_back_to(path.matrix);
-        if asked.method == Method::POST
-            && let Some(meant) = asked.params.get("_method")
-        {
-            asked.method = meant.to_ascii_uppercase().parse().map_err(|_| Refusal::NoRoute)?;
-        }
-        if asked.method == Method::HEAD && asked.segments.first().is_none_or(|first| first != "buckets") {
-            asked.method = Method::GET;
-        }
-
+        asked.params.fall_back_to(path.matrix)?;
+        asked.read_method()?;
+        *format = asked.format(sender.headers)?;
         let cloud = self.clouds.iter().find(|cloud| cloud.name == context.driver_name).ok_or_else(|| {
             let there = format!("there is {}", self.names.join(", "));
             Refusal::UnknownDriver(context.driver_name.clone(), there)
-        });
-        let offered = match asked.segments.first().map(String::as_str) {
-            Some("instance_states") => negotiation::STATES,
-            _ => negotiation::USUAL,
-        };
-        let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        let chosen = negotiation::choose(accept, asked.params.get("format"), offered);
-        *format = match chosen {
-            Err(_) if blobs::is_content(&asked.segments) || asked.method == Method::OPTIONS => Format::Xml,
-            other => other?,
-        };
-        let cloud = cloud?;
-        let login = self.users.login(headers);
-        let forced = asked.segments.is_empty() && asked.params.get("force_auth").is_some();
-        let user = match &login {
-            Login::User(user) => Some(user.as_str()),
-            Login::Nobody if routing::is_public(&asked.segments) && !forced => None,
-            Login::Nobody => return Err(Refusal::Unauthorised),
-        };
-        let scene = Scene { links, ..Scene::default() };
+        })?;
+        if origin::is_foreign_change(&sent_as, sender.headers, sender.host) {
+            return Err(Refusal::CrossOrigin);
+        }
+        let user = self.admit(asked, sender)?;
+
+        // Only now is it known who sends the body.
+        let mut content: Option<BlobStream> = None;
+        let mut _place = None;
+        if blobs::is_upload(&asked.method, &asked.segments) {
+            content = Some(Box::pin(blobs::Upload::new(body, self.limits.request)));
+        } else if asked.takes_a_form(user.is_some())
+            && let Some(form) = self.bodies.form(body, sender.headers, user.is_some()).await?
+        {
+            let mut params = form.params;
+            params.fall_back_to(std::mem::take(&mut asked.params))?;
+            (asked.params, _place) = (params, form.place);
+            asked.read_method()?;
+            *format = asked.format(sender.headers)?;
+        }
+        let links = Links::new(if self.tls.is_some() { "https" } else { "http" }, sender.host);
         let mut call = Call {
             driver: &*cloud.driver,
             drivers: &self.names,
             asked,
             context,
-            headers,
+            headers: sender.headers,
             format: *format,
-            scene,
-            user,
+            scene: Scene { links, ..Scene::default() },
+            user: user.as_deref(),
         };
         routing::answer(&mut call, &mut content).await
     }
 
-    /// Reads the parameters of a body that has some; a blob's content is left to flow.
-    async fn read_body<B>(
-        &self,
-        asked: &mut Asked,
-        headers: &HeaderMap,
-        body: B,
-    ) -> Result<Option<BlobStream>, Refusal>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-    {
-        if blobs::is_upload(&asked.method, &asked.segments) {
-            return Ok(Some(Box::pin(blobs::Upload::new(body, self.limits.request))));
-        }
-        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let kind = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let form = matches!(kind.as_str(), "application/x-www-form-urlencoded" | "multipart/form-data");
-        // A stranger's upload is not even read.
-        if !form || (self.users.login(headers) == Login::Nobody && !routing::is_public(&asked.segments)) {
+    /// Lets a request pass: gives its user, or nobody where nobody needs to be known.
+    fn admit(&self, asked: &Asked, sender: Sender<'_>) -> Result<Option<String>, Refusal> {
+        let forced = asked.segments.is_empty() && asked.params.get("force_auth").is_some();
+        if routing::is_public(&asked.segments) && !forced {
             return Ok(None);
         }
-        let bytes = tokio::time::timeout(self.limits.request, collect(body, self.limits.body))
-            .await
-            .map_err(|_| Refusal::Incomplete)??;
-        let mut params = match kind.as_str() {
-            "multipart/form-data" => Params::multipart(media_type, &bytes)?,
-            _ => Params::urlencoded(&bytes),
+        let Some(shown) = sender.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes) else {
+            return Err(Refusal::Unauthorised);
         };
-        params.fall_back_to(std::mem::take(&mut asked.params));
-        asked.params = params;
-        Ok(None)
-    }
-}
-
-/// Whether no segment is empty; but the documentation is also known under an address with a slash at its end.
-fn are_whole(segments: &[String]) -> bool {
-    segments.iter().all(|segment| !segment.is_empty()) || segments == ["docs", ""]
-}
-
-async fn collect<B: Body<Data = Bytes>>(body: B, limit: usize) -> Result<Bytes, Refusal> {
-    let mut collected = BytesMut::new();
-    let mut body = std::pin::pin!(body);
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::Incomplete)?.into_data() else { continue };
-        if collected.len() + data.len() > limit {
-            return Err(Refusal::TooLarge(limit));
+        let (peer, now) = (sender.peer, (self.now)());
+        if let Some(wait) = self.throttle.wait(peer, now) {
+            if let LogLine::Due { unlogged } = self.throttle.refused(peer, now) {
+                tracing::info!(%peer, unlogged, "a login to the Deltacloud API was refused: too many have failed");
+            }
+            return Err(Refusal::Throttled(wait));
         }
-        collected.extend_from_slice(&data);
+        match self.users.login(sender.headers) {
+            Login::User(user) => Ok(Some(user)),
+            Login::Nobody => Err(Refusal::Unauthorised),
+            Login::Failed { known } => {
+                if let LogLine::Due { unlogged } = self.throttle.failed(peer, shown, now) {
+                    let user = known.as_deref().unwrap_or("(unknown)");
+                    tracing::info!(%peer, user, unlogged, "a login to the Deltacloud API failed");
+                }
+                Err(Refusal::Unauthorised)
+            }
+        }
     }
-    Ok(collected.freeze())
 }

@@ -109,7 +109,8 @@ pub const STATES: &[Format] =
 /// # Errors
 /// [`Refusal::NotAcceptable`] when nothing that is asked for is among those offered.
 pub fn choose(accept: Option<&str>, format: Option<&str>, offered: &[Format]) -> Result<Format, Refusal> {
-    let wanted = accept.map(preferences);
+    // An empty header asks for nothing in particular, as none does.
+    let wanted = accept.filter(|header| !header.trim().is_empty()).map(preferences);
     if wanted.as_ref().is_some_and(Vec::is_empty) {
         return Err(Refusal::NotAcceptable);
     }
@@ -147,7 +148,10 @@ mod tests {
 
     #[test]
     fn accept_is_weighed() {
-        assert_eq!(chosen(None, None), Some(Format::Xml));
+        for empty in [None, Some(""), Some(" ")] {
+            assert_eq!(chosen(empty, None), Some(Format::Xml));
+            assert_eq!(chosen(empty, Some("json")), Some(Format::Json));
+        }
         assert_eq!(chosen(Some("*/*"), None), Some(Format::Html));
         assert_eq!(chosen(Some("text/html,application/xml;q=0.9,*/*;q=0.8"), None), Some(Format::Html));
         assert_eq!(chosen(Some("application/xml;q=0.2, application/json;q=0.8"), None), Some(Format::Json));

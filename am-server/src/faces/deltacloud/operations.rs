@@ -1,7 +1,7 @@
 //! The operations of the drivers as requests of this API: verb, path and parameters. Forms and the documentation are
 //! made of this one table.
 
-use drivers::{Collection, Operation, Verb};
+use drivers::{Capabilities, Collection, Feature, Operation, Verb};
 
 /// A parameter of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,66 @@ const DESCRIPTION: Parameter = takes("description", "for people");
 const ONLY_ID: Parameter = takes("id", "only the one of this id");
 const ARCHITECTURE: Parameter = takes("architecture", "only those for this architecture, such as i386");
 const INSTANCE: Parameter = needs("instance_id", "the instance");
+
+/// Whether this face passes on what a feature is about. A driver may have more than the API's requests can say here.
+pub(super) fn carries_out(feature: Feature) -> bool {
+    match feature {
+        Feature::UserName
+        | Feature::UserData
+        | Feature::Firewalls
+        | Feature::AuthenticationKey
+        | Feature::HardwareProfiles
+        | Feature::RealmFilter
+        | Feature::OwnerId
+        | Feature::ImageName
+        | Feature::ImageDescription
+        | Feature::BucketLocation
+        | Feature::ImportKey
+        | Feature::VolumeName
+        | Feature::VolumeDescription => true,
+        Feature::UserFiles
+        | Feature::UserIso
+        | Feature::AuthenticationPassword
+        | Feature::RegisterToLoadBalancer
+        | Feature::InstanceCount
+        | Feature::AttachSnapshot
+        | Feature::Sandboxing
+        | Feature::Metrics => false,
+    }
+}
+
+/// The features of a driver that clients of this face can use.
+pub(super) fn features(capabilities: &Capabilities) -> impl Iterator<Item = Feature> {
+    capabilities.features().filter(|feature| carries_out(*feature))
+}
+
+/// What an operation does, for people.
+pub(super) fn purpose(operation: Operation) -> &'static str {
+    match operation.verb() {
+        Verb::Index => "Lists all there are, or those that the parameters ask for.",
+        Verb::Show => "Tells about one.",
+        Verb::Create => "Makes one.",
+        Verb::Destroy => "Destroys one.",
+        Verb::Start => "Starts an instance that is stopped.",
+        Verb::Stop => "Stops an instance that is running.",
+        Verb::Reboot => "Boots a running instance again.",
+        Verb::Run => "Runs a command on an instance and tells what it has written.",
+        Verb::Attach => "Makes a volume a disk of an instance.",
+        Verb::Detach => "Takes a volume from its instance.",
+        Verb::Associate => "Gives an address to an instance.",
+        Verb::Disassociate => "Takes an address from its instance.",
+        Verb::AddRule => "Lets something through a firewall.",
+        Verb::RemoveRule => "Lets it through no longer.",
+        Verb::Register => "Puts an instance behind a load balancer.",
+        Verb::Unregister => "Takes an instance from behind a load balancer.",
+        Verb::Put => "Writes a blob, of any length.",
+        Verb::Content => "Gives a blob's content.",
+        Verb::SetMetadata => "Replaces a blob's metadata by that of the headers.",
+        Verb::Resize => "Gives an instance another hardware profile.",
+        Verb::SetUserData => "Gives an instance other user data.",
+        Verb::Rebuild => "Puts a fresh disk under an instance.",
+    }
+}
 
 /// What a collection is, for people.
 pub(super) fn about(collection: Collection) -> &'static str {
@@ -130,6 +190,7 @@ pub(super) fn parameters(operation: Operation) -> Vec<Parameter> {
             takes("group1", "a firewall as source, of the account group1owner; also group2 and so on"),
         ],
         (Addresses, Verb::Associate) => vec![INSTANCE],
+        (StorageVolumes, Verb::Index) => vec![takes("name", "only the one of this name"), ONLY_ID],
         (StorageVolumes, Verb::Create) => vec![
             takes("name", "its name"),
             takes("capacity", "GB"),
@@ -163,6 +224,8 @@ pub(super) fn parameters(operation: Operation) -> Vec<Parameter> {
             needs("listener_instance_port", "the port of the instances"),
         ],
         (LoadBalancers, Verb::Register | Verb::Unregister) => vec![INSTANCE],
+        (InstanceStates, _) => Vec::new(),
+        (_, Verb::Index) => vec![ONLY_ID],
         _ => Vec::new(),
     }
 }

@@ -1,17 +1,24 @@
 //! What a request says: its parameters, wherever it puts them.
 //!
-//! They come in the query (`?name=x`), in the body (form or multipart), and between semicolons in the path
-//! (`/api;driver=mock/instances;image_id=img1`), as the links that the API itself advertises do. The body
-//! wins over the query, the query over the path.
+//! They come in the query (`?name=x`), in the body (form or [`multipart`](super::multipart)), and between semicolons in
+//! the path (`/api;driver=mock/instances;image_id=img1`), as the links that the API itself advertises do. The body
+//! wins over the query, the query over the path. Reading costs as much as there is to read, and no more: each name is
+//! looked up in a map, and their number is bounded.
 
 use super::errors::Refusal;
+use bytes::Bytes;
+use indexmap::IndexMap;
 use percent_encoding::percent_decode_str;
+
+/// The most parameters a request may have. A client of the API sends twenty at most, and one more for each rule,
+/// firewall or entry of metadata.
+pub const MOST: usize = 1000;
 
 /// One value, with what a multipart body says about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
     /// The content. Text, except for an uploaded file.
-    pub value: Vec<u8>,
+    pub value: Bytes,
     /// Media type of an uploaded file.
     pub content_type: Option<String>,
 }
@@ -19,7 +26,7 @@ pub struct Field {
 /// The parameters of a request, in the order in which they came, each name once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Params {
-    fields: Vec<(String, Field)>,
+    fields: IndexMap<String, Field>,
 }
 
 /// A path taken apart: its segments, decoded, and the parameters between semicolons.
@@ -36,62 +43,43 @@ const SECRETS: [&str; 6] = ["user_data", "password", "private_key", "public_key"
 
 impl Params {
     /// Reads `name=value&name=value`, percent-encoded, as queries and forms have it.
-    #[must_use]
-    pub fn urlencoded(text: &[u8]) -> Self {
-        let mut params = Self::default();
-        for (name, value) in form_urlencoded::parse(text) {
-            params
-                .set(name.into_owned(), Field { value: value.into_owned().into_bytes(), content_type: None });
-        }
-        params
-    }
-
-    /// Reads a multipart body.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] when it is not one.
-    pub fn multipart(content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
-        let wrong = || Refusal::Malformed("the multipart body is not well formed");
-        let boundary = attribute(content_type, "boundary").filter(|b| !b.is_empty()).ok_or_else(wrong)?;
-        let delimiter = [b"--", boundary.as_bytes()].concat();
+    /// [`Refusal::TooManyParameters`].
+    pub fn urlencoded(text: &[u8]) -> Result<Self, Refusal> {
         let mut params = Self::default();
-        let mut rest = body;
-        let start = find(rest, &delimiter).ok_or_else(wrong)?;
-        rest = &rest[start + delimiter.len()..];
-        while !rest.starts_with(b"--") {
-            rest = after_line_break(rest).ok_or_else(wrong)?;
-            let (headers, content) = split_headers(rest).ok_or_else(wrong)?;
-            let end = find(content, &delimiter).ok_or_else(wrong)?;
-            let value = before_line_break(&content[..end]);
-            let disposition = header(headers, "content-disposition").ok_or_else(wrong)?;
-            let name = attribute(&disposition, "name").ok_or_else(wrong)?;
-            let content_type = header(headers, "content-type");
-            params.set(name, Field { value: value.to_vec(), content_type });
-            rest = &content[end + delimiter.len()..];
+        for (name, value) in form_urlencoded::parse(text) {
+            let value = Bytes::from(value.into_owned());
+            params.set(name.into_owned(), Field { value, content_type: None })?;
         }
         Ok(params)
     }
 
-    fn set(&mut self, name: String, field: Field) {
-        match self.fields.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, old)) => *old = field,
-            None => self.fields.push((name, field)),
-        }
+    /// Sets a parameter; of several values under one name the last counts.
+    pub(super) fn set(&mut self, name: String, field: Field) -> Result<(), Refusal> {
+        self.fields.insert(name, field);
+        self.bounded()
     }
 
     /// Adds what `other` has and this does not.
-    pub fn fall_back_to(&mut self, other: Self) {
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyParameters`].
+    pub fn fall_back_to(&mut self, other: Self) -> Result<(), Refusal> {
         for (name, field) in other.fields {
-            if self.field(&name).is_none() {
-                self.fields.push((name, field));
-            }
+            self.fields.entry(name).or_insert(field);
         }
+        self.bounded()
+    }
+
+    fn bounded(&self) -> Result<(), Refusal> {
+        if self.fields.len() > MOST { Err(Refusal::TooManyParameters) } else { Ok(()) }
     }
 
     /// The parameter with all that is known about it.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|(known, _)| known == name).map(|(_, field)| field)
+        self.fields.get(name)
     }
 
     /// The parameter as text; absent when it is not there or empty, as an untouched field of a form is.
@@ -133,8 +121,10 @@ impl Params {
 
     /// The values of `stem1`, `stem2`, … in that order, and of `stem` itself, which may hold several between
     /// commas.
-    #[must_use]
-    pub fn numbered(&self, stem: &str) -> Vec<(usize, String)> {
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyParameters`].
+    pub fn numbered(&self, stem: &str) -> Result<Vec<(usize, String)>, Refusal> {
         let mut found: Vec<(usize, String)> = self
             .fields
             .iter()
@@ -145,9 +135,10 @@ impl Params {
             .collect();
         found.sort();
         if let Some(several) = self.get(stem) {
-            found.extend(several.split(',').map(|one| (0, one.trim().to_owned())));
+            let all = several.split(',').map(str::trim).filter(|one| !one.is_empty());
+            found.extend(all.take(MOST + 1).map(|one| (0, one.to_owned())));
         }
-        found
+        if found.len() > MOST { Err(Refusal::TooManyParameters) } else { Ok(found) }
     }
 
     /// Names and values of those whose name begins with `prefix`, which is taken off.
@@ -161,7 +152,7 @@ impl Params {
     /// The names, in order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.fields.iter().map(|(name, _)| name.clone()).collect()
+        self.fields.keys().cloned().collect()
     }
 
     /// Names and values fit for an error's list of parameters: no secrets, nothing long.
@@ -183,58 +174,50 @@ impl Params {
 }
 
 impl Path {
-    /// Takes a path apart; `None` when it is not valid percent-encoded UTF-8.
-    #[must_use]
-    pub fn parse(path: &str) -> Option<Self> {
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    /// Takes a path apart.
+    ///
+    /// # Errors
+    /// [`Refusal::NoRoute`] when it is not valid percent-encoded UTF-8, [`Refusal::Malformed`] when a segment is `.` or
+    /// `..`, [`Refusal::TooManyParameters`].
+    pub fn parse(path: &str) -> Result<Self, Refusal> {
+        let decoded = |text: &str| {
+            percent_decode_str(text).decode_utf8().map(|text| text.into_owned()).map_err(|_| Refusal::NoRoute)
+        };
         let mut parsed = Self::default();
-        for segment in path.strip_prefix('/')?.split('/') {
+        for segment in path.strip_prefix('/').ok_or(Refusal::NoRoute)?.split('/') {
             let mut parts = segment.split(';');
-            parsed.segments.push(decoded(parts.next().unwrap_or_default())?);
+            let name = decoded(parts.next().unwrap_or_default())?;
+            if super::routing::is_dots(&name) {
+                return Err(Refusal::Malformed("no segment of a path here can be . or .."));
+            }
+            parsed.segments.push(name);
             for part in parts {
                 let (name, value) = part.split_once('=').unwrap_or((part, ""));
-                parsed
-                    .matrix
-                    .set(decoded(name)?, Field { value: decoded(value)?.into_bytes(), content_type: None });
+                let value = Bytes::from(decoded(value)?);
+                parsed.matrix.set(decoded(name)?, Field { value, content_type: None })?;
             }
         }
-        Some(parsed)
+        Ok(parsed)
     }
-}
 
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    text.windows(what.len()).position(|window| window == what)
-}
-
-fn after_line_break(text: &[u8]) -> Option<&[u8]> {
-    text.strip_prefix(b"\r\n").or_else(|| text.strip_prefix(b"\n"))
-}
-
-fn before_line_break(text: &[u8]) -> &[u8] {
-    text.strip_suffix(b"\r\n").or_else(|| text.strip_suffix(b"\n")).unwrap_or(text)
-}
-
-/// The headers of a part and what follows the empty line after them.
-fn split_headers(text: &[u8]) -> Option<(&str, &[u8])> {
-    let crlf = find(text, b"\r\n\r\n").map(|at| (at, at + 4));
-    let lf = find(text, b"\n\n").map(|at| (at, at + 2));
-    let (end, content) = [crlf, lf].into_iter().flatten().min()?;
-    Some((std::str::from_utf8(&text[..end]).ok()?, &text[content..]))
-}
-
-fn header(headers: &str, name: &str) -> Option<String> {
-    headers.lines().find_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-    })
-}
-
-/// The value of `name="value"` or `name=value` among what a header's value has after semicolons.
-fn attribute(value: &str, name: &str) -> Option<String> {
-    value.split(';').skip(1).find_map(|part| {
-        let (key, value) = part.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"').to_owned())
-    })
+    /// The segments after `/api`; `None` for another path. Slashes in a row are one, and the entry point may have one at
+    /// its end, as with the real server; elsewhere an empty last segment stays.
+    #[must_use]
+    pub fn collection_segments(&self) -> Option<Vec<String>> {
+        let last = self.segments.len().checked_sub(1)?;
+        let whole = |(at, segment): &(usize, &String)| *at == last || !segment.is_empty();
+        let mut segments = self.segments.iter().enumerate().filter(whole).map(|(_, segment)| segment.clone());
+        if segments.next()? != "api" {
+            return None;
+        }
+        let rest: Vec<String> = segments.collect();
+        match rest.split_last() {
+            Some((last, [])) if last.is_empty() => Some(Vec::new()),
+            // The documentation is also known under an address with a slash at its end.
+            Some((last, before)) if last.is_empty() && before != ["docs"] => None,
+            _ => Some(rest),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -249,24 +232,31 @@ mod tests {
         assert_eq!(path.matrix.get("driver"), Some("mock"));
         assert_eq!(path.matrix.get("provider"), Some("eu-1"));
         assert_eq!(path.matrix.get("instance_id"), Some("i/1"));
-        assert_eq!(Path::parse("/api/").unwrap().segments, ["api", ""]);
     }
 
     #[test]
-    fn a_multipart_form_with_a_file_reads_as_it_was_written() {
-        let body = b"--XX\r\nContent-Disposition: form-data; name=\"blob_id\"\r\n\r\nb3\r\n--XX\r\n\
-            Content-Disposition: form-data; name=\"blob_data\"; filename=\"f.bin\"\r\n\
-            Content-Type: text/plain\r\n\r\none\r\n\r\ntwo\r\n--XX--\r\n";
-        let params = Params::multipart("multipart/form-data; boundary=XX", body).unwrap();
-        assert_eq!(params.get("blob_id"), Some("b3"));
-        let file = params.field("blob_data").unwrap();
-        assert_eq!(file.value, b"one\r\n\r\ntwo");
-        assert_eq!(file.content_type.as_deref(), Some("text/plain"));
+    fn slashes_in_a_row_are_one() {
+        let segments = |path: &str| Path::parse(path).unwrap().collection_segments();
+        for entry in ["/api", "/api/", "/api//", "//api", "/api;driver=mock/"] {
+            assert_eq!(segments(entry), Some(Vec::new()), "{entry}");
+        }
+        for path in ["/api/buckets/b/x", "//api//buckets///b/x", "/api//buckets/b//x"] {
+            assert_eq!(segments(path).unwrap(), ["buckets", "b", "x"], "{path}");
+        }
+        assert_eq!(segments("/api/docs/").unwrap(), ["docs", ""]);
+        assert_eq!(segments("/api/buckets/a%2F%2Fb").unwrap(), ["buckets", "a//b"]);
+        for dots in ["/api/buckets/b/.", "/api/buckets/%2e%2E/x", "/api/..", "/./api"] {
+            assert!(matches!(Path::parse(dots), Err(Refusal::Malformed(_))), "{dots}");
+        }
+        assert_eq!(segments("/api/buckets/b/...").unwrap(), ["buckets", "b", "..."]);
+        for other in ["/", "//", "/apis", "/other/api", "/api/realms/", "/api/docs/keys/"] {
+            assert_eq!(segments(other), None, "{other}");
+        }
     }
 
     #[test]
     fn errors_do_not_repeat_secrets() {
-        let params = Params::urlencoded(b"image_id=img1&user_data=aGVsbG8%3D&password=p");
+        let params = Params::urlencoded(b"image_id=img1&user_data=aGVsbG8%3D&password=p").unwrap();
         let told = params.told();
         assert_eq!(told[0], ("image_id".to_owned(), "img1".to_owned()));
         assert!(told[1..].iter().all(|(_, value)| value == "(not repeated)"));
@@ -274,25 +264,40 @@ mod tests {
 
     #[test]
     fn numbered_parameters_come_in_their_order() {
-        let params = Params::urlencoded(b"firewalls2=b&firewalls1=a&firewallsx=no");
-        assert_eq!(params.numbered("firewalls"), [(1, "a".to_owned()), (2, "b".to_owned())]);
+        let params = Params::urlencoded(b"firewalls2=b&firewalls1=a&firewallsx=no").unwrap();
+        assert_eq!(params.numbered("firewalls").unwrap(), [(1, "a".to_owned()), (2, "b".to_owned())]);
+        let params = Params::urlencoded(b"firewalls=a,,%20b,").unwrap();
+        assert_eq!(params.numbered("firewalls").unwrap(), [(0, "a".to_owned()), (0, "b".to_owned())]);
+    }
+
+    #[test]
+    fn more_parameters_than_are_read_are_refused_wherever_they_stand() {
+        let many = |count: usize, between: &str| {
+            (0..count).map(|n| format!("p{n}=")).collect::<Vec<_>>().join(between)
+        };
+        assert_eq!(Params::urlencoded(many(MOST, "&").as_bytes()).unwrap().names().len(), MOST);
+        let too_many = Err(Refusal::TooManyParameters);
+        assert_eq!(Params::urlencoded(many(MOST + 1, "&").as_bytes()), too_many.clone());
+        assert!(Path::parse(&format!("/api;{}", many(MOST, ";"))).is_ok());
+        assert!(Path::parse(&format!("/api;{}", many(MOST + 1, ";"))).is_err());
+        let mut all = Params::urlencoded(many(MOST, "&").as_bytes()).unwrap();
+        assert!(all.fall_back_to(all.clone()).is_ok(), "the same names are no more of them");
+        assert_eq!(all.fall_back_to(Params::urlencoded(b"one=more").unwrap()).map(|()| all), too_many);
+        let listed = Params::urlencoded(format!("firewalls={}", "f,".repeat(MOST + 1)).as_bytes()).unwrap();
+        assert_eq!(listed.numbered("firewalls"), Err(Refusal::TooManyParameters));
+    }
+
+    #[test]
+    fn of_several_values_the_last_counts_at_the_place_of_the_first() {
+        let params = Params::urlencoded(b"a=1&b=2&a=3").unwrap();
+        assert_eq!((params.get("a"), params.names().join("")), (Some("3"), "ab".to_owned()));
     }
 
     proptest! {
         #[test]
-        fn no_body_and_no_path_makes_it_panic(body: Vec<u8>, path in "/.{0,40}") {
-            let _ = Params::multipart("multipart/form-data; boundary=-", &body);
-            let _ = Params::urlencoded(&body);
+        fn no_query_and_no_path_makes_it_panic(text: Vec<u8>, path in "/.{0,40}") {
+            let _ = Params::urlencoded(&text);
             let _ = Path::parse(&path);
-        }
-
-        #[test]
-        fn any_value_survives_a_multipart_body(value in "[^-]{0,60}", name in "[a-z_]{1,9}") {
-            let body = format!(
-                "--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n--b0--\r\n"
-            );
-            let params = Params::multipart("multipart/form-data; boundary=\"b0\"", body.as_bytes()).unwrap();
-            prop_assert_eq!(params.field(&name).map(|f| f.value.clone()), Some(value.into_bytes()));
         }
     }
 }

@@ -79,6 +79,18 @@ impl Reply {
         }
     }
 
+    /// A message that is not in the format asked for, which nobody decodes: it holds no entities. As in the API it is
+    /// told to be HTML, unless a browser could find markup in it.
+    #[must_use]
+    pub fn bare_text(status: StatusCode, text: String) -> Self {
+        let media_type = if text.contains(['<', '>', '&']) {
+            "text/plain; charset=utf-8"
+        } else {
+            "text/html; charset=utf-8"
+        };
+        Self { content: Content::Whole(media_type, [text.into()].into()), ..Self::empty(status) }
+    }
+
     /// A blob's content.
     #[must_use]
     pub fn blob(blob: Blob, content: BlobStream) -> Self {
@@ -235,6 +247,19 @@ mod tests {
             assert_eq!(answer(Some(&held)).status(), StatusCode::NOT_MODIFIED, "{held}");
         }
         assert_eq!(answer(Some("\"other\"")).status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_bare_message_holds_no_entities_and_no_markup_for_a_browser() {
+        for (text, media_type) in [
+            ("Required parameter 'image_id' not found in [name]", "text/html; charset=utf-8"),
+            ("'image_id' not found in [<script>, a&b]", "text/plain; charset=utf-8"),
+        ] {
+            let reply = Reply::bare_text(StatusCode::BAD_REQUEST, text.to_owned());
+            let response = reply.into_response(&Method::GET, &HeaderMap::new());
+            assert_eq!(response.headers()[CONTENT_TYPE], media_type);
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), text);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::negotiation::{Format, Language};
 use super::reply::{Page, Reply};
 use super::views::{Scene, View};
 use super::{Asked, Context, Refusal, blobs, collections, docs, entry, extras, html, listing};
-use drivers::{BlobStream, Collection, ComputeDriver, Verb};
+use drivers::{BlobStream, Collection, ComputeDriver, DriverError, Verb};
 use hyper::header::HeaderMap;
 use hyper::{Method, StatusCode};
 use serde_json::json;
@@ -29,6 +29,11 @@ pub(super) fn is_public(segments: &[String]) -> bool {
         segments.first().map(String::as_str),
         None | Some("hardware_profiles" | "instance_states" | "drivers" | "docs")
     )
+}
+
+/// Whether it is a segment that clients take out of an address before they send it (RFC 3986 section 5.2.4).
+pub(super) fn is_dots(name: &str) -> bool {
+    matches!(name, "." | "..")
 }
 
 /// The collection of this name.
@@ -62,6 +67,9 @@ pub(super) async fn answer(call: &mut Call<'_>, body: &mut Option<BlobStream>) -
     }
     if !call.driver.capabilities().has(collection) {
         return Err(Refusal::Lacking(collection.as_str().to_owned()));
+    }
+    if *method == Method::POST && asked.params.get("name").is_some_and(is_dots) {
+        return Err(DriverError::invalid("name", "cannot be . or .., which no address can hold").into());
     }
     match (method, rest) {
         (&Method::OPTIONS, []) => return Ok(options(call, collection)),
@@ -131,8 +139,11 @@ fn options(call: &Call<'_>, collection: Collection) -> Reply {
 }
 
 impl Call<'_> {
-    /// A list, in the format asked for.
-    pub(super) async fn list<T: View + Send>(&self, all: Vec<T>) -> Reply {
+    /// A list, in the format asked for: all of them, or the one whose id is asked for.
+    pub(super) async fn list<T: View + Send>(&self, mut all: Vec<T>) -> Reply {
+        if let Some(id) = self.asked.params.get("id") {
+            all.retain(|one| one.id() == id);
+        }
         Reply::page(StatusCode::OK, listing::write(all, self.format.language(), &self.scene).await)
     }
 
@@ -148,17 +159,37 @@ impl Call<'_> {
         Reply::page(status, page)
     }
 
-    /// As [`Call::one`], but JSON without the member that wraps it, as actions answer.
-    pub(super) fn bare<T: View>(&self, status: StatusCode, one: &T) -> Reply {
+    /// One thing after a change. A browser is sent to its page instead, so that loading that again changes nothing.
+    pub(super) fn changed<T: View>(&self, status: StatusCode, one: &T) -> Reply {
         match self.format {
-            Format::Json => Reply::page(status, Page::Json(one.json(&self.scene))),
+            Format::Html => see_other(one.href(&self.scene.links)),
             _ => self.one(status, one),
         }
     }
 
+    /// As [`Call::changed`], but JSON without the member that wraps it, as actions answer.
+    pub(super) fn bare<T: View>(&self, status: StatusCode, one: &T) -> Reply {
+        match self.format {
+            Format::Json => Reply::page(status, Page::Json(one.json(&self.scene))),
+            _ => self.changed(status, one),
+        }
+    }
+
     /// Something that was made, with where it is.
-    pub(super) fn made<T: View>(&self, id: &str, one: &T) -> Reply {
-        self.one(StatusCode::CREATED, one).header("location", self.scene.links.to(&[T::MANY, id]))
+    pub(super) fn made<T: View>(&self, one: &T) -> Reply {
+        let href = one.href(&self.scene.links);
+        match self.format {
+            Format::Html => see_other(href),
+            _ => self.one(StatusCode::CREATED, one).header("location", href),
+        }
+    }
+
+    /// Something is gone, or nothing is to be told of a change. A browser is sent to the page of these segments.
+    pub(super) fn done(&self, status: StatusCode, page: &[&str]) -> Reply {
+        match self.format {
+            Format::Html => see_other(self.scene.links.to(page)),
+            _ => Reply::empty(status),
+        }
     }
 
     /// The form's parameter.
@@ -177,7 +208,6 @@ impl Call<'_> {
     }
 }
 
-/// Nothing to tell: it is done.
-pub(super) fn done() -> Reply {
-    Reply::empty(StatusCode::NO_CONTENT)
+fn see_other(href: String) -> Reply {
+    Reply::empty(StatusCode::SEE_OTHER).header("location", href)
 }

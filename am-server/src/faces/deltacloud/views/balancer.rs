@@ -9,6 +9,10 @@ impl View for LoadBalancer {
     const ONE: &'static str = "load_balancer";
     const MANY: &'static str = "load_balancers";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let to = |verb: &str| scene.links.to(&["load_balancers", &self.id, verb]);
         let listeners = self.listeners.iter().map(|listener| {

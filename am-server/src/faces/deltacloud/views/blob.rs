@@ -1,6 +1,6 @@
 //! Buckets and blobs.
 
-use super::{Scene, View, json_reference, reference, time};
+use super::{Links, Scene, View, json_reference, reference, time};
 use crate::faces::deltacloud::xml::Element;
 use drivers::{Blob, Bucket};
 use serde_json::{Value, json};
@@ -8,6 +8,10 @@ use serde_json::{Value, json};
 impl View for Bucket {
     const ONE: &'static str = "bucket";
     const MANY: &'static str = "buckets";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn xml(&self, scene: &Scene) -> Element {
         let blobs = self.blobs.iter().map(|id| {
@@ -39,6 +43,14 @@ impl View for Bucket {
 impl View for Blob {
     const ONE: &'static str = "blob";
     const MANY: &'static str = "blobs";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn href(&self, links: &Links) -> String {
+        links.to(&["buckets", &self.bucket_id, &self.id])
+    }
 
     fn xml(&self, scene: &Scene) -> Element {
         let entries =

@@ -50,6 +50,10 @@ impl View for Firewall {
     const ONE: &'static str = "firewall";
     const MANY: &'static str = "firewalls";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let own = scene.links.to(&["firewalls", &self.id]);
         let rules = scene.links.to(&["firewalls", &self.id, "rules"]);

@@ -18,6 +18,10 @@ impl View for Image {
     const ONE: &'static str = "image";
     const MANY: &'static str = "images";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let profiles = profiles(self, scene);
         let create = scene.links.with_matrix("instances", "image_id", &self.id);

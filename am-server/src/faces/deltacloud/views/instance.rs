@@ -78,6 +78,10 @@ impl View for Instance {
     const ONE: &'static str = "instance";
     const MANY: &'static str = "instances";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let chosen = self.hardware_profile.values.iter().map(|(name, value)| {
             Element::new("property")

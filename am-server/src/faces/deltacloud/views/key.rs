@@ -16,6 +16,10 @@ impl View for Key {
     const ONE: &'static str = "key";
     const MANY: &'static str = "keys";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let destroy = action("destroy", "delete", scene.links.to(&["keys", &self.id]));
         reference("key", "keys", &self.id, scene)

@@ -23,6 +23,10 @@ impl View for Metric {
     const ONE: &'static str = "metric";
     const MANY: &'static str = "metrics";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let sample =

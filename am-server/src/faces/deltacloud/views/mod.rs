@@ -96,6 +96,14 @@ pub trait View {
     /// Name of a list of them; also their collection.
     const MANY: &'static str;
 
+    /// Its identity in its collection.
+    fn id(&self) -> &str;
+
+    /// Its page.
+    fn href(&self, links: &Links) -> String {
+        links.to(&[Self::MANY, self.id()])
+    }
+
     /// As XML.
     fn xml(&self, scene: &Scene) -> Element;
 

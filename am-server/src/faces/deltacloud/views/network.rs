@@ -18,6 +18,10 @@ impl View for Network {
     const ONE: &'static str = "network";
     const MANY: &'static str = "networks";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let blocks = self.address_blocks.iter().map(|block| Element::leaf("address_block", block));
         let subnets = self.subnets.iter().map(|id| reference("subnet", "subnets", id, scene));
@@ -45,6 +49,10 @@ impl View for Subnet {
     const ONE: &'static str = "subnet";
     const MANY: &'static str = "subnets";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         reference("subnet", "subnets", &self.id, scene)
             .with(Element::leaf("name", &self.name))
@@ -70,6 +78,10 @@ impl View for Subnet {
 impl View for NetworkInterface {
     const ONE: &'static str = "network_interface";
     const MANY: &'static str = "network_interfaces";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn xml(&self, scene: &Scene) -> Element {
         // The API calls this a network, but what an interface is in is a subnet.

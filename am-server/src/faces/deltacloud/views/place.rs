@@ -9,11 +9,16 @@ impl View for Realm {
     const ONE: &'static str = "realm";
     const MANY: &'static str = "realms";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         super::reference("realm", "realms", &self.id, scene)
             .with(Element::leaf("name", &self.name))
             .with(Element::leaf("state", self.state.as_str()))
-            .with_all(self.limit.map(|limit| Element::leaf("limit", limit.to_string())))
+            // Older clients look for the element and not for what it says.
+            .with(Element::leaf("limit", self.limit.map_or_else(String::new, |limit| limit.to_string())))
     }
 
     fn json(&self, scene: &Scene) -> Value {
@@ -30,6 +35,10 @@ impl View for Realm {
 impl View for HardwareProfile {
     const ONE: &'static str = "hardware_profile";
     const MANY: &'static str = "hardware_profiles";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn xml(&self, scene: &Scene) -> Element {
         super::reference("hardware_profile", "hardware_profiles", &self.id, scene)

@@ -9,6 +9,10 @@ impl View for Address {
     const ONE: &'static str = "address";
     const MANY: &'static str = "addresses";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let to = |verb: &str| scene.links.to(&["addresses", &self.id, verb]);
         let move_it = match self.instance_id {
@@ -42,6 +46,10 @@ impl View for Volume {
     const ONE: &'static str = "storage_volume";
     const MANY: &'static str = "storage_volumes";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         let mount = self.instance_id.as_ref().map(|id| {
             let device = self.device.as_ref().map(|device| Element::new("device").attr("name", device));
@@ -52,11 +60,12 @@ impl View for Volume {
             .with(Element::leaf("capacity", self.capacity.to_string()).attr("unit", "GB"))
             .with(Element::leaf("name", self.name.as_ref().unwrap_or(&self.id)))
             .with_all(self.description.as_ref().map(|text| Element::leaf("description", text)))
-            .with_all(self.device.as_ref().map(|device| Element::leaf("device", device)))
+            // Empty where there is none, as the API's text has it: older clients look for the elements.
+            .with(Element::leaf("device", self.device.as_deref().unwrap_or_default()))
             .with_all(self.realm_id.as_ref().map(|id| reference("realm", "realms", id, scene)))
             .with_all(self.realm_id.as_ref().map(|id| Element::leaf("realm_id", id)))
             .with(Element::leaf("state", self.state.as_str()))
-            .with_all(mount)
+            .with(mount.unwrap_or_else(|| Element::new("instance")))
     }
 
     fn json(&self, scene: &Scene) -> Value {
@@ -87,12 +96,16 @@ impl View for Snapshot {
     const ONE: &'static str = "storage_snapshot";
     const MANY: &'static str = "storage_snapshots";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn xml(&self, scene: &Scene) -> Element {
         reference("storage_snapshot", "storage_snapshots", &self.id, scene)
             .with(Element::leaf("name", self.name.as_ref().unwrap_or(&self.id)))
             .with_all(self.description.as_ref().map(|text| Element::leaf("description", text)))
             .with(Element::leaf("created", time(self.created)))
-            .with_all(self.state.as_ref().map(|state| Element::leaf("state", state)))
+            .with(Element::leaf("state", self.state.as_deref().unwrap_or_default()))
             .with(reference("storage_volume", "storage_volumes", &self.volume_id, scene))
     }
 

@@ -1,0 +1,155 @@
+//! The body of a request: read only of those who may send one, and forgotten where nobody wants it.
+
+use super::errors::Refusal;
+use super::multipart;
+use super::params::Params;
+use crate::faces::geni::Limits;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Frame};
+use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The largest body of somebody who is not logged in: the choice of a driver at the entry point.
+const OF_STRANGERS: usize = 4 * 1024;
+/// Bodies from this size on are taken apart where no other request waits for it.
+const INLINE: usize = 64 * 1024;
+/// Bodies from this size on wait for a place, so that many together cannot fill the memory.
+const LARGE: usize = 256 * 1024;
+/// Large bodies in memory at once.
+const LARGE_BODIES: usize = 16;
+/// How much of an unwanted body is still read, and for how long.
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
+
+/// A body that may stay unread. A client that sends its whole request before it reads would find the connection broken
+/// and never see the answer, so what it has on the way is read and forgotten, within bounds.
+pub(super) struct Unread<B: Body<Data = Bytes> + Send + 'static> {
+    body: Option<Pin<Box<B>>>,
+    /// Whether the client waits for a word before it sends anything. Reading would give it that word.
+    waits: bool,
+}
+
+impl<B: Body<Data = Bytes> + Send + 'static> Unread<B> {
+    pub(super) fn new(body: B, headers: &HeaderMap) -> Self {
+        Self { body: Some(Box::pin(body)), waits: headers.contains_key(EXPECT) }
+    }
+
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.waits = false;
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = body.as_mut().poll_frame(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.body = None;
+        }
+        polled
+    }
+
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, B::Error>> {
+        std::future::poll_fn(|cx| self.poll_frame(cx)).await
+    }
+}
+
+impl<B: Body<Data = Bytes> + Send + 'static> Drop for Unread<B> {
+    fn drop(&mut self) {
+        let (Some(mut body), Ok(runtime)) = (self.body.take(), tokio::runtime::Handle::try_current()) else {
+            return;
+        };
+        if self.waits || body.is_end_stream() {
+            return;
+        }
+        runtime.spawn(tokio::time::timeout(DISCARDING, async move {
+            let mut left = DISCARDED;
+            while let Some(Ok(frame)) = body.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    break;
+                }
+            }
+        }));
+    }
+}
+
+/// Reads the parameters of bodies.
+pub(super) struct Reader {
+    limits: Limits,
+    places: Arc<Semaphore>,
+}
+
+/// The parameters of a body, with the place it takes while they are used.
+pub(super) struct Form {
+    pub(super) params: Params,
+    pub(super) place: Option<OwnedSemaphorePermit>,
+}
+
+impl Reader {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, places: Arc::new(Semaphore::new(LARGE_BODIES)) }
+    }
+
+    /// The parameters of a form; nothing of a body of another type.
+    ///
+    /// # Errors
+    /// [`Refusal::Incomplete`], [`Refusal::TooLarge`], [`Refusal::Malformed`], [`Refusal::TooManyParameters`].
+    pub(super) async fn form<B>(
+        &self,
+        mut body: Unread<B>,
+        headers: &HeaderMap,
+        is_known: bool,
+    ) -> Result<Option<Form>, Refusal>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let kind = media_type.split(';').next().unwrap_or_default().trim();
+        let parts = kind.eq_ignore_ascii_case("multipart/form-data");
+        if !parts && !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Ok(None);
+        }
+        let limit = if is_known { self.limits.body } else { OF_STRANGERS.min(self.limits.body) };
+        let (bytes, place) = tokio::time::timeout(self.limits.request, self.collect(&mut body, limit))
+            .await
+            .map_err(|_| Refusal::Incomplete)??;
+        let media_type = media_type.to_owned();
+        let size = bytes.len();
+        let read =
+            move || if parts { multipart::read(&media_type, &bytes) } else { Params::urlencoded(&bytes) };
+        let params = if size < INLINE {
+            read()?
+        } else {
+            tokio::task::spawn_blocking(read).await.unwrap_or(Err(Refusal::Incomplete))?
+        };
+        Ok(Some(Form { params, place }))
+    }
+
+    async fn collect<B>(
+        &self,
+        body: &mut Unread<B>,
+        limit: usize,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Refusal>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
+        let (mut collected, mut place) = (BytesMut::new(), None);
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Refusal::Incomplete)?.into_data() else { continue };
+            let length = collected.len() + data.len();
+            if length > limit {
+                return Err(Refusal::TooLarge(limit));
+            }
+            if length >= LARGE && place.is_none() {
+                let taken = Arc::clone(&self.places).acquire_owned().await;
+                place = Some(taken.map_err(|_| Refusal::Incomplete)?);
+            }
+            collected.extend_from_slice(&data);
+        }
+        Ok((collected.freeze(), place))
+    }
+}
