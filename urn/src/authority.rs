@@ -1,6 +1,6 @@
 //! Authorities and their hierarchy: `toplevel(:sub)*`.
 
-use crate::UrnError;
+use crate::{UrnError, is_hidden};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -21,7 +21,7 @@ impl Authority {
         }
         if let Some(character) = text.chars().find(|c| {
             c.is_whitespace()
-                || c.is_control()
+                || is_hidden(*c)
                 || (c.is_ascii() && !c.is_ascii_alphanumeric() && !".-_:%".contains(*c))
         }) {
             return Err(UrnError::Character { text: text.chars().take(80).collect(), character });
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn odd_authorities_are_refused() {
-        for bad in ["", ":", "a:", ":a", "a::b", "a b", "a+b", "a/b", "a\n"] {
+        for bad in ["", ":", "a:", ":a", "a::b", "a b", "a+b", "a/b", "a\n", "a\u{202e}", "a\u{200b}b"] {
             assert!(Authority::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -19,10 +19,12 @@
 //! ```
 
 mod authority;
+mod characters;
 mod names;
 mod transcribe;
 
 pub use authority::Authority;
+pub use characters::is_hidden;
 pub use names::{
     MAX_SLICE_NAME, NameError, is_sliver_name, is_tool_name, slice_name, sliver_name, user_name,
 };
@@ -120,8 +122,9 @@ impl Urn {
     /// Reads a URN.
     ///
     /// # Errors
-    /// [`UrnError`] when the text is not of the form, holds white space, a control character, `#`, `?` or
-    /// `/`, or a percent escape that is broken or hides a control character, or is too long.
+    /// [`UrnError`] when the text is not of the form, holds white space, a character that is not seen
+    /// ([`is_hidden`]), `#`, `?` or `/`, or percent escapes that are broken or stand for such a character, or is too
+    /// long.
     pub fn parse(text: &str) -> Result<Self, UrnError> {
         if text.len() > MAX_LENGTH {
             return Err(UrnError::Length(text.len()));
@@ -131,7 +134,7 @@ impl Urn {
         }
         if let Some(character) = text
             .chars()
-            .find(|c| c.is_whitespace() || c.is_control() || matches!(c, '#' | '?' | '/' | '"' | '<' | '>'))
+            .find(|c| c.is_whitespace() || is_hidden(*c) || matches!(c, '#' | '?' | '/' | '"' | '<' | '>'))
         {
             return Err(UrnError::Character { text: shorten(text), character });
         }
@@ -242,23 +245,30 @@ impl Urn {
     }
 }
 
-/// A `%` must be followed by two hexadecimal digits, and must not hide what may not stand openly.
+/// A `%` must be followed by two hexadecimal digits, and must not hide what may not stand openly: neither one escape
+/// nor several that are one character together.
 fn check_escapes(text: &str) -> Result<(), UrnError> {
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while let Some(found) = bytes[at..].iter().position(|b| *b == b'%') {
-        let start = at + found;
-        let value = bytes
-            .get(start + 1..start + 3)
-            .and_then(|hex| std::str::from_utf8(hex).ok())
-            .filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match value {
-            Some(byte) if !byte.is_ascii_control() => at = start + 3,
-            _ => return Err(UrnError::Character { text: shorten(text), character: '%' }),
-        }
+    if !text.contains('%') {
+        return Ok(());
     }
-    Ok(())
+    let wrong = || UrnError::Character { text: shorten(text), character: '%' };
+    let mut meant = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if *first != b'%' {
+            meant.push(*first);
+            rest = after;
+            continue;
+        }
+        let (digits, after) = after.split_at_checked(2).ok_or_else(wrong)?;
+        let digits = std::str::from_utf8(digits).map_err(|_| wrong())?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        meant.push(u8::from_str_radix(digits, 16).map_err(|_| wrong())?);
+        rest = after;
+    }
+    if String::from_utf8_lossy(&meant).chars().any(is_hidden) { Err(wrong()) } else { Ok(()) }
 }
 
 /// At most the first 80 characters, for messages.
@@ -379,6 +389,13 @@ mod tests {
             "urn:publicid:IDN+a+slice+x\0",
             "urn:publicid:IDN+a+slice+%00",
             "urn:publicid:IDN+a+slice+%0a",
+            "urn:publicid:IDN+a+user+admin\u{202e}",
+            "urn:publicid:IDN+a+user+\u{200b}admin",
+            "urn:publicid:IDN+a\u{ad}b+user+x",
+            "urn:publicid:IDN+a+user+x\u{85}",
+            "urn:publicid:IDN+a+user+x\u{2028}",
+            "urn:publicid:IDN+a+user+%E2%80%AEx",
+            "urn:publicid:IDN+a+user+\u{e2}%c2%85",
             "urn:publicid:IDN+a+slice+%zz",
             "urn:publicid:IDN+a+slice+%2",
             "urn:publicid:IDN+a+slice+%é",
@@ -387,6 +404,14 @@ mod tests {
             assert!(Urn::parse(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Urn::parse(&format!("{PREFIX}a+slice+{}", "x".repeat(3000))), Err(UrnError::Length(3025)));
+    }
+
+    #[test]
+    fn visible_characters_of_all_scripts_are_taken() {
+        for good in ["\u{e9}", "\u{4e2d}\u{6587}", "%20", "%C3%A9", "%ff", "a%2Bb"] {
+            let text = format!("{PREFIX}a+user+{good}");
+            assert_eq!(urn(&text).as_str(), text);
+        }
     }
 
     #[test]

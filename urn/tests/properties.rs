@@ -36,6 +36,17 @@ proptest! {
     }
 
     #[test]
+    fn what_is_not_seen_is_in_no_urn(text in any::<String>(), hidden in "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]") {
+        let escaped: String = hidden.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        for name in [format!("{text}{hidden}"), format!("x{escaped}{text}")] {
+            let urn = format!("urn:publicid:IDN+a+user+{name}");
+            prop_assert!(Urn::parse(&urn).is_err(), "{:?}", urn);
+        }
+        let authority = format!("a{hidden}");
+        prop_assert!(Authority::parse(&authority).is_err());
+    }
+
+    #[test]
     fn slices_are_the_same_in_any_case(authority in authority(), name in "[a-z0-9]{1,19}") {
         let text = format!("urn:publicid:IDN+{authority}+slice+{name}");
         let other = format!("urn:publicid:IDN+{}+slice+{}", flip(&authority), flip(&name));

@@ -2,9 +2,14 @@
 //!
 //! There is a line for every call. Were each written by the thread that answers, calls would queue for one file and pay
 //! a system call each; were the writing thread woken for each, they would pay for that. Here lines are gathered for a
-//! moment and written together. None is dropped: when more come than can be written, those who log wait. What a process
-//! that is killed logged in its last moment may be missing.
+//! moment and written together. Whoever logs never waits: when nobody takes the log, lines are dropped, and as soon as
+//! somebody does, a line says how many. What a process that is killed logged in its last moment may be missing.
+//!
+//! One event is one line, and every character of it is seen: what callers send cannot begin a line of its own, nor turn
+//! the direction of writing.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,8 +20,8 @@ use tracing_subscriber::fmt::MakeWriter;
 const MOMENT: Duration = Duration::from_millis(5);
 /// Bytes that are written without gathering more.
 const ENOUGH: usize = 64 << 10;
-/// Bytes that may wait to be written.
-const WAITING: usize = 1 << 20;
+/// Bytes that may wait to be written; further lines are dropped.
+const WAITING: usize = 8 << 20;
 
 /// How long the end waits for a log that is not taken.
 const AT_THE_END: Duration = Duration::from_secs(5);
@@ -36,12 +41,13 @@ impl Drop for Log {
 /// for as long as there may be something to log.
 pub(super) fn to_stderr(default: &str) -> Log {
     let filter = EnvFilter::try_from_env("AM_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(io::stderr().is_terminal());
+    let coloured = io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(coloured);
     let queue = Arc::new(Queue::default());
-    let lines = Lines(Arc::clone(&queue));
+    let lines = Lines { queue: Arc::clone(&queue), coloured };
     let thread = std::thread::Builder::new().name("log".to_owned()).spawn({
         let queue = Arc::clone(&queue);
-        move || queue.write(io::stderr())
+        move || queue.write(io::stderr(), report)
     });
     // A second call, as a test might make it, changes nothing.
     if thread.is_ok() {
@@ -51,6 +57,11 @@ pub(super) fn to_stderr(default: &str) -> Log {
         let _ = log.with_writer(io::stderr).try_init();
         Log(None)
     }
+}
+
+/// Says in the log that some of it is missing.
+fn report(dropped: u64) {
+    tracing::warn!(dropped, "log lines were dropped: nobody read the log fast enough");
 }
 
 /// What waits to be written.
@@ -70,6 +81,8 @@ struct State {
     writing: bool,
     /// Somebody waits for everything to be written.
     flushing: bool,
+    /// Lines for which there was no room.
+    dropped: u64,
 }
 
 impl State {
@@ -83,13 +96,13 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a line; waits while there is no room.
+    /// Adds a line, or counts it when there is no room.
     fn add(&self, line: &[u8]) {
-        let state = self.state();
-        let mut state = self
-            .less
-            .wait_while(state, |state| state.text.len() >= WAITING)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        if state.text.len() + line.len() > WAITING {
+            state.dropped += 1;
+            return;
+        }
         let (was_empty, was_urgent) = (state.text.is_empty(), state.is_urgent());
         state.text.extend_from_slice(line);
         let wake = was_empty || (!was_urgent && state.is_urgent());
@@ -109,8 +122,8 @@ impl Queue {
         done.unwrap_or_else(PoisonError::into_inner).0.flushing = false;
     }
 
-    /// Writes what comes, for ever.
-    fn write(&self, mut out: impl Write) {
+    /// Writes what comes, for ever, and has it reported how many lines were dropped meanwhile.
+    fn write(&self, mut out: impl Write, report: impl Fn(u64)) {
         let mut together = Vec::new();
         loop {
             let state = self.state();
@@ -129,31 +142,63 @@ impl Queue {
             // A log that cannot be written must not end the service.
             let _ = out.write_all(&together);
             together.clear();
-            self.state().writing = false;
+            together.shrink_to(ENOUGH);
+            let mut state = self.state();
+            state.writing = false;
+            let dropped = std::mem::take(&mut state.dropped);
+            drop(state);
             self.less.notify_all();
+            if dropped > 0 {
+                report(dropped);
+            }
         }
     }
 }
 
 /// Where the log's lines go.
-struct Lines(Arc<Queue>);
+struct Lines {
+    queue: Arc<Queue>,
+    /// Lines hold escape sequences of ours, for colours.
+    coloured: bool,
+}
 
 impl<'a> MakeWriter<'a> for Lines {
     type Writer = Line<'a>;
 
     fn make_writer(&'a self) -> Line<'a> {
-        Line { queue: &self.0 }
+        Line { queue: &self.queue, coloured: self.coloured }
     }
 }
 
 /// One line, which comes in one piece.
 struct Line<'a> {
     queue: &'a Queue,
+    coloured: bool,
+}
+
+/// A line in which every character is seen: hidden ones as Rust writes them in literals. Only the end of the line
+/// stays, tabulators, and the escape character where the line is coloured.
+fn shown(line: &[u8], coloured: bool) -> Cow<'_, [u8]> {
+    let (body, end) = line.strip_suffix(b"\n").map_or((line, ""), |body| (body, "\n"));
+    if body.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len() + 16);
+    for c in String::from_utf8_lossy(body).chars() {
+        if !urn::is_hidden(c) || c == '\t' || (c == '\u{1b}' && coloured) {
+            out.push(c);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, "{}", c.escape_default());
+        }
+    }
+    out.push_str(end);
+    Cow::Owned(out.into_bytes())
 }
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.queue.add(bytes);
+        self.queue.add(&shown(bytes, self.coloured));
         Ok(bytes.len())
     }
 
@@ -182,9 +227,9 @@ mod tests {
 
     fn started(out: &Shared) -> (Log, Lines) {
         let queue = Arc::new(Queue::default());
-        let lines = Lines(Arc::clone(&queue));
+        let lines = Lines { queue: Arc::clone(&queue), coloured: false };
         let (log, out) = (Log(Some(Arc::clone(&queue))), out.clone());
-        std::thread::spawn(move || queue.write(out));
+        std::thread::spawn(move || queue.write(out, |_| {}));
         (log, lines)
     }
 
@@ -251,13 +296,73 @@ mod tests {
         let queue = Arc::new(Queue::default());
         std::thread::spawn({
             let (queue, out) = (Arc::clone(&queue), Stuck(Arc::clone(&gate)));
-            move || queue.write(out)
+            move || queue.write(out, |_| {})
         });
         queue.add(b"line\n");
         queue.flush(Duration::from_millis(20));
         let state = queue.state();
         assert!(state.writing || !state.text.is_empty());
         drop((state, held));
+    }
+
+    #[test]
+    fn a_log_that_nobody_takes_stops_nobody_and_says_what_is_missing() {
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        let (queue, taken) = (Arc::new(Queue::default()), Arc::new(Mutex::new(0)));
+        let (send, reported) = std::sync::mpsc::channel();
+        std::thread::spawn({
+            let out = Gated { gate: Arc::clone(&gate), taken: Arc::clone(&taken) };
+            let queue = Arc::clone(&queue);
+            move || queue.write(out, move |dropped| send.send(dropped).unwrap())
+        });
+        let line = [[b'x'; 999].as_slice(), b"\n"].concat();
+        let lines = 4 * WAITING / line.len();
+        for _ in 0..lines {
+            queue.add(&line);
+        }
+        assert!(queue.state().text.len() <= WAITING);
+        drop(held);
+        let dropped = usize::try_from(reported.recv().unwrap()).unwrap();
+        queue.flush(Duration::from_secs(60));
+        assert!(dropped > lines / 2);
+        assert_eq!(*taken.lock().unwrap() / line.len() + dropped, lines);
+        queue.add(&line);
+        queue.flush(Duration::from_secs(60));
+        assert_eq!(*taken.lock().unwrap() / line.len() + dropped, lines + 1, "it goes on");
+    }
+
+    /// Counts what it takes, and takes nothing until it is let go.
+    struct Gated {
+        gate: Arc<Mutex<()>>,
+        taken: Arc<Mutex<usize>>,
+    }
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            drop(self.gate.lock().unwrap());
+            *self.taken.lock().unwrap() += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_shows_all_its_characters() {
+        let seen =
+            |line: &str, coloured| String::from_utf8(shown(line.as_bytes(), coloured).into_owned()).unwrap();
+        for plain in ["a\tb\n", "no end", "\n", "h\u{e9} \u{4e2d}\n"] {
+            assert_eq!(seen(plain, false), plain);
+        }
+        assert_eq!(seen("a\nb\r\n", false), "a\\nb\\r\n");
+        assert_eq!(
+            seen("\u{202e}x\u{200b}\u{85}\u{1b}[1m\n", false),
+            "\\u{202e}x\\u{200b}\\u{85}\\u{1b}[1m\n"
+        );
+        assert_eq!(seen("\u{1b}[1mx\u{1b}[0m\u{2028}\n", true), "\u{1b}[1mx\u{1b}[0m\\u{2028}\n");
     }
 
     #[test]
