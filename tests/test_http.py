@@ -2,6 +2,7 @@
 
 import gzip
 import http.client
+import socket
 import xmlrpc.client
 
 import pytest
@@ -201,12 +202,12 @@ def test_what_is_no_call_gets_a_fault(server, name, body):
     assert server.client().call("GetVersion").code == 0
 
 
-@pytest.mark.parametrize("method", ["CreateSliver", "getversion", "system.listMethods", "", "Allocate ", "x" * 5000])
+@pytest.mark.parametrize("method", ["CreateSliver", "getversion", "system.listMethods", "", "Allo cate", "x" * 5000])
 def test_an_unknown_method_gets_a_fault_that_names_the_known_ones(server, method):
     body = f"<methodCall><methodName>{method}</methodName><params/></methodCall>".encode()
     fault = Raw(server).fault(body)
     assert fault.faultCode in (-32601, -32700)
-    if method.isalpha():
+    if method.strip().isalpha():
         assert "GetVersion" in fault.faultString and len(fault.faultString) < 400
 
 
@@ -214,6 +215,82 @@ def test_an_unknown_method_gets_a_fault_that_names_the_known_ones(server, method
 def test_only_post_is_a_call(raw, method):
     answer = raw.send(None, method=method)
     assert answer.status == 405 and answer.getheader("Allow") == "POST"
+
+
+LONG = b"x" * 200_000
+
+
+@pytest.mark.parametrize(
+    "path, method, headers, status",
+    [
+        ("/nothing/here", "POST", {}, 404),
+        ("/am/3.0", "PUT", {}, 405),
+        ("/am/3.0", "POST", {"Content-Encoding": "deflate"}, 415),
+        ("/am/3.0", "POST", {"Host": "a b"}, 400),
+        ("/am/3.0", "POST", {f"X-{n}": "x" for n in range(100)}, 431),
+    ],
+)
+def test_a_refusal_reaches_a_client_that_is_still_sending(server, path, method, headers, status):
+    # Closed with bytes unread, the connection would be reset, and the answer destroyed.
+    for _ in range(12):
+        raw = Raw(server).connection
+        raw.request(method, path, LONG, headers)
+        assert raw.getresponse().status == status
+        raw.close()
+
+
+def test_what_is_no_http_is_told_so_while_it_is_still_sent(server):
+    for _ in range(12):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+            with server.home.tls().wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+                connection.sendall(b"\x00nonsense" + LONG)
+                assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_an_expired_caller_is_told_so_while_still_sending(start_server):
+    server = start_server()
+    raws = [Raw(server) for _ in range(6)]
+    assert all(raw.send(get_version()).status == 200 for raw in raws)
+    server.set_clock_ahead(20 * 365 * 86400)
+    for raw in raws:
+        raw.connection.request("POST", "/am/3.0", LONG)
+        assert raw.connection.getresponse().status == 403
+
+
+@pytest.mark.parametrize(
+    "version, hosts, status",
+    [
+        ("1.1", ["x"], 200),
+        ("1.1", ["127.0.0.1:12369"], 200),
+        ("1.1", [], 400),
+        ("1.1", ["x", "x"], 400),
+        ("1.1", ["x", "y"], 400),
+        ("1.1", [""], 400),
+        ("1.1", ["x/y"], 400),
+        ("1.0", [], 200),
+        ("1.0", ["x", "y"], 400),
+    ],
+)
+def test_a_request_names_one_host(server, version, hosts, status):
+    # RFC 9112, 3.2: programs on the way disagree about which of two would count.
+    body = get_version()
+    head = f"POST /am/3.0 HTTP/{version}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    head += "".join(f"Host: {host}\r\n" for host in hosts) + "\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as plain:
+        with server.home.tls().wrap_socket(plain, server_hostname="127.0.0.1") as connection:
+            connection.sendall(head.encode() + body)
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert answer.status == status
+            if status == 400:
+                assert b"Host" in answer.read()
+
+
+@pytest.mark.parametrize("url", ["", "/", "/RPC2", "/xmlrpc/am/3.0"])
+def test_stock_clients_need_no_path(server, url):
+    # XML-RPC libraries send a call for a URL without a path to /RPC2; monitors know /xmlrpc/am/3.0.
+    proxy = xmlrpc.client.ServerProxy(server.base_url + url, context=server.home.tls())
+    assert proxy.GetVersion()["geni_api"] == 3
 
 
 @pytest.mark.parametrize("path", ["/am/2.0", "/am", "/api", "/am/3.0/x", "/am/3.0/../4.0", "//x", "/%61m/3.0"])
@@ -254,6 +331,44 @@ def test_values_are_read_in_all_usual_spellings(server, slice):
     assert answer["value"]["geni_rspec"].lstrip().startswith("<")
     packed = [credential(xmlrpc.client.Binary(slice.credential.encode()))]
     assert slice.client.call("Status", [slice.urn], packed, {"geni_best_effort": 1}).code == 0
+
+
+def test_dialects_of_clients_are_understood(server, slice):
+    # Apache's Java client writes its own types in a namespace; PHP and Lua write an empty struct as an empty array.
+    java = f"""<?xml version="1.0" encoding="UTF-8"?>
+    <methodCall xmlns:ex="http://ws.apache.org/xmlrpc/namespaces/extensions"><methodName> GetVersion </methodName>
+    <params><param><value><struct>
+      <member><name>call_id</name><value><ex:nil/></value></member>
+      <member><name>serial</name><value><ex:i8>5</ex:i8></value></member>
+    </struct></value></param></params></methodCall>"""
+    assert Raw(server).call(java.encode())["code"]["geni_code"] == 0
+    slice.allocate(rspec.nodes("x")).ok()
+    secret = slice.credential.replace("&", "&amp;").replace("<", "&lt;")
+    call = f"""
+    <?xml version="1.0"?>
+    <methodCall><methodName>Status</methodName><params>
+      <param><value><array><data><value>{slice.urn}</value></data></array></value></param>
+      <param><value><array><data><value><struct>
+        <member><name> geni_type</name><value>geni_sfa</value></member>
+        <member><name>geni_value
+        </name><value>{secret}</value></member>
+      </struct></value></data></array></value></param>
+      <param><value>OPTIONS</value></param>
+    </params></methodCall>"""
+    for options in (
+        "<array><data/></array>",
+        "<struct><member><name>geni_best_effort</name><value><boolean>true</boolean></value></member></struct>",
+    ):
+        answer = Raw(server).call(call.replace("OPTIONS", options).encode())
+        assert answer["code"]["geni_code"] == 0, answer["output"]
+    refused = Raw(server).call(call.replace("OPTIONS", "<array><data><value/></data></array>").encode())
+    assert refused["code"]["geni_code"] == 1
+
+
+def test_white_space_before_an_rspecs_declaration_does_no_harm(slice):
+    document = rspec.nodes("x")
+    assert document.startswith("<?xml ")
+    slice.allocate("\n" + document).ok()
 
 
 def test_what_xml_cannot_carry_comes_back_in_a_readable_answer(server):

@@ -322,7 +322,7 @@ def _(w):
 
 @case("options that are a list", BADARGS, "options must be a struct, not an array")
 def _(w):
-    return w.slice.client.call("Status", [w.slice.urn], w.slice.credentials, [])
+    return w.slice.client.call("Status", [w.slice.urn], w.slice.credentials, ["x"])
 
 
 @case("a flag that is a word", BADARGS, "geni_best_effort must be a boolean")

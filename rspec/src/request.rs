@@ -4,7 +4,7 @@ use crate::error::shorten;
 use crate::frame::{FrameItem, ItemKind};
 use crate::reader::Reader;
 use crate::source::{Source, scope_of};
-use crate::xml::{GENI, XSI, parse};
+use crate::xml::{GENI, XSI, from_its_start, parse};
 use crate::{Extension, Frame, Limits, Link, Node, Position, RspecError, RspecErrorKind};
 use ahash::{AHashMap, AHashSet};
 use chrono::{NaiveDateTime, NaiveTime};
@@ -198,6 +198,7 @@ impl Request {
     }
 
     fn read(xml: &str, limits: &Limits, types: &[DocumentType]) -> Result<Self, RspecError> {
+        let xml = &*from_its_start(xml);
         let document = parse(xml, limits)?;
         let root = document.root_element();
         let scope = scope_of(root);

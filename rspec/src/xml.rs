@@ -3,12 +3,30 @@
 use crate::error::shorten;
 use crate::{Limits, Position, RspecError, RspecErrorKind, limits};
 use roxmltree::{Document, ParsingOptions};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub(crate) use crate::namespaces::{EMULAB, GENI, OPSTATE, PRESERVE, UNENFORCED, USER};
 
 /// What XML Schema defines for instance documents: schemaLocation.
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// A document as it is meant when there is white space before its declaration, where XML allows none: some tools
+/// begin their template with a line end. The declaration becomes white space too, so that every position stays.
+pub(crate) fn from_its_start(xml: &str) -> Cow<'_, str> {
+    let at = xml.len() - xml.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    let (space, rest) = xml.split_at(at);
+    let Some(end) = rest.find("?>").filter(|_| at > 0 && rest.starts_with("<?xml ")) else {
+        return Cow::Borrowed(xml);
+    };
+    let (declaration, rest) = rest.split_at(end + 2);
+    let blank = |c: char| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) };
+    let mut out = String::with_capacity(xml.len());
+    out.push_str(space);
+    out.extend(declaration.chars().map(blank));
+    out.push_str(rest);
+    Cow::Owned(out)
+}
 
 /// Parses text into a tree, within the limits.
 pub(crate) fn parse<'a>(xml: &'a str, limits: &Limits) -> Result<Document<'a>, RspecError> {

@@ -105,6 +105,25 @@ fn what_is_not_well_formed_is_refused_with_its_place() {
 }
 
 #[test]
+fn white_space_before_the_declaration_changes_nothing() {
+    let declaration = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    for space in ["\n", " ", "\r\n\t "] {
+        let document = format!("{space}{declaration}\n{HEAD}<node client_id='a'/></rspec>");
+        let request = Request::parse_request(&document, &Limits::default()).unwrap();
+        assert_eq!(request.nodes.len(), 1);
+    }
+    // What is wrong is told at the line the author sees.
+    let (kind, message) = refused(&format!("\n{declaration}\n{HEAD}<node></rspec>"));
+    assert_eq!(kind, Kind::Malformed);
+    assert!(message.starts_with("line 3"), "{message}");
+    let (kind, _) = refused(&format!("\n<!DOCTYPE rspec>\n{HEAD}</rspec>"));
+    assert_eq!(kind, Kind::Doctype);
+    for junk in ["x", "<!-- -->", "\u{a0}"] {
+        assert_eq!(refused(&format!("{junk}{declaration}{HEAD}</rspec>")).0, Kind::Malformed, "{junk}");
+    }
+}
+
+#[test]
 fn document_types_are_refused_before_anything_is_resolved() {
     for declaration in [
         "<!DOCTYPE rspec>",

@@ -143,6 +143,8 @@ impl Arguments {
                 "option geni_speaking_for: this aggregate does not accept speaks-for credentials; call as yourself",
             )),
             Value::Struct(members) => Ok(Options(members)),
+            // What languages write for an empty struct that do not tell it from an empty list.
+            Value::Array(values) if values.is_empty() => Ok(Options::none()),
             other => Err(wrong_type(name, "a struct", kind(&other))),
         }
     }
@@ -247,6 +249,7 @@ impl Options {
         let values = match self.0.get(option) {
             None | Some(Value::Nil) => return Ok(None),
             Some(Value::Array(values)) => values,
+            Some(Value::Struct(members)) if members.is_empty() => return Ok(Some(Vec::new())),
             Some(other) => {
                 return Err(wrong_type(&format!("option {option}"), "a list of structs", kind(other)));
             }
@@ -273,6 +276,7 @@ impl Options {
                             })
                         })
                         .collect::<Result<Vec<_>, _>>()?,
+                    Some(Value::Struct(members)) if members.is_empty() => Vec::new(),
                     Some(other) => {
                         return Err(wrong_type(&format!("{here}.keys"), "a list of strings", kind(other)));
                     }
@@ -432,6 +436,20 @@ mod tests {
             (1, true),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_empty_list_is_an_empty_struct_and_the_reverse_but_not_for_credentials() {
+        let read = |value| Arguments::new("Status", &["options"], vec![value]).unwrap();
+        let (none, one) = (Value::Array(vec![]), Value::Array(vec![string("x")]));
+        assert!(read(none.clone()).options().unwrap().0.is_empty());
+        assert!(read(one).options().is_err());
+        let empty = Value::Struct(BTreeMap::new());
+        assert_eq!(options(&[("geni_users", empty.clone())]).users().unwrap(), Some(vec![]));
+        assert!(options(&[("geni_rspec_version", none.clone())]).rspec_version().is_err());
+        assert!(read(empty.clone()).credentials().is_err());
+        assert!(read(empty).urns().is_err());
+        assert!(read(Value::Array(vec![none])).credentials().is_err());
     }
 
     #[test]

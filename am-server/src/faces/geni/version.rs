@@ -14,11 +14,14 @@ impl Version {
     pub const ALL: [Self; 2] = [Self::V3, Self::V4];
 
     /// The version served at a URL's path; the bare URL is version 3, which every client speaks.
+    ///
+    /// Many XML-RPC libraries send a call for a URL without a path to `/RPC2`, the path of the first XML-RPC servers.
+    /// Monitors read the version from the path, and know those of the aggregates that serve `/xmlrpc/am/3.0`.
     #[must_use]
     pub fn at(path: &str) -> Option<Self> {
         match path.trim_end_matches('/') {
-            "" | "/am/3.0" => Some(Self::V3),
-            "/am/4.0" => Some(Self::V4),
+            "" | "/RPC2" | "/am/3.0" | "/xmlrpc/am/3.0" => Some(Self::V3),
+            "/am/4.0" | "/xmlrpc/am/4.0" => Some(Self::V4),
             _ => None,
         }
     }
@@ -52,7 +55,12 @@ mod tests {
             assert_eq!(Version::at(version.path()), Some(version));
             assert_eq!(Version::at(&format!("{}/", version.path())), Some(version));
         }
-        assert_eq!(Version::at("/"), Some(Version::V3));
+        for path in ["/", "/RPC2", "/xmlrpc/am/3.0", "/xmlrpc/am/3.0/"] {
+            assert_eq!(Version::at(path), Some(Version::V3), "{path}");
+        }
+        assert_eq!(Version::at("/xmlrpc/am/4.0"), Some(Version::V4));
+        assert_eq!(Version::at("/rpc2"), None);
+        assert_eq!(Version::at("/RPC2/am/3.0"), None);
         assert_eq!(Version::at("/am/5.0"), None);
     }
 }

@@ -3,6 +3,10 @@
 //! Everything that does not belong into a call ends the reading: a document type, elements where others are wanted, text
 //! between elements, a value nested too deep, anything after the end. What is wrong is told without a word of the
 //! request, which holds credentials.
+//!
+//! Clients differ in small things, which are taken as they are meant: white space around names, `true` and `false` as
+//! booleans, and the types that Apache's XML-RPC libraries add in a namespace of their own, such as `<ex:nil/>`. None
+//! of them changes whose call it is: a credential is a string, and nothing else is taken for one.
 
 use super::{Fault, first_special, is_control};
 use base64::Engine as _;
@@ -32,7 +36,7 @@ pub fn decode(body: &[u8]) -> Result<(String, Vec<Value>), Fault> {
     let (mut name, mut parameters) = (None, None);
     while let Some(child) = call.child(root)? {
         match child.name {
-            "methodName" if name.is_none() => name = Some(call.text(child)?),
+            "methodName" if name.is_none() => name = Some(call.name(child)?),
             "params" if parameters.is_none() => parameters = Some(call.list(child, "param")?),
             _ => return Err(Fault::NotACall("a <methodCall> holds one <methodName> and one <params>")),
         }
@@ -69,20 +73,20 @@ const NAMES: [&str; 19] = [
     "nil",
 ];
 
+/// The namespace of the types that Apache's XML-RPC libraries add.
+const EXTENSIONS: &str = "http://ws.apache.org/xmlrpc/namespaces/extensions";
+
+/// Those of its types that hold a single value we have a type for.
+const EXTENDED: [&str; 5] = ["nil", "i1", "i2", "i8", "float"];
+
 /// An element whose start was read.
 #[derive(Clone, Copy)]
 struct Element {
     name: &'static str,
     /// It ends with its start tag.
     empty: bool,
-}
-
-impl Element {
-    fn of(tag: &BytesStart<'_>, empty: bool) -> Result<Self, Fault> {
-        let name = tag.name();
-        let name = NAMES.into_iter().find(|known| *known == name.as_ref()).ok_or(UNKNOWN)?;
-        Ok(Self { name, empty })
-    }
+    /// Its name has the prefix of Apache's extensions.
+    extended: bool,
 }
 
 /// A document that is being read.
@@ -91,16 +95,43 @@ struct Call<'a> {
     reader: Reader<&'a [u8]>,
     /// Values that the next one would be in.
     depth: usize,
+    /// The prefix that was last declared for Apache's extensions, with its colon.
+    prefix: Option<String>,
 }
 
 impl<'a> Call<'a> {
     fn over(text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        Self { text, reader: Reader::from_str(text), depth: 0 }
+        Self { text, reader: Reader::from_str(text), depth: 0, prefix: None }
     }
 
     fn event(&mut self) -> Result<Event<'a>, Fault> {
         self.reader.read_event().map_err(|_| MALFORMED)
+    }
+
+    fn element(&mut self, tag: &BytesStart<'_>, empty: bool) -> Result<Element, Fault> {
+        let name = tag.name();
+        let name = name.as_ref();
+        if let Some(name) = NAMES.into_iter().find(|known| *known == name) {
+            return Ok(Element { name, empty, extended: false });
+        }
+        self.declared(tag)?;
+        let local = self.prefix.as_deref().and_then(|prefix| name.strip_prefix(prefix));
+        let known = EXTENDED.into_iter().find(|known| Some(*known) == local).ok_or(UNKNOWN)?;
+        Ok(Element { name: known, empty, extended: true })
+    }
+
+    /// Notes the prefix of Apache's extensions when this tag declares one.
+    fn declared(&mut self, tag: &BytesStart<'_>) -> Result<(), Fault> {
+        for attribute in tag.attributes() {
+            let attribute = attribute.map_err(|_| MALFORMED)?;
+            if let Some(prefix) = attribute.key.as_ref().strip_prefix("xmlns:")
+                && attribute.value.as_ref() == EXTENSIONS
+            {
+                self.prefix = Some(format!("{prefix}:"));
+            }
+        }
+        Ok(())
     }
 
     /// The outermost element.
@@ -110,7 +141,10 @@ impl<'a> Call<'a> {
                 Event::DocType(_) => return Err(Fault::Dtd),
                 Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
                 Event::Text(text) if is_blank(&text) => {}
-                Event::Start(tag) if tag.name().as_ref() == "methodCall" => return Element::of(&tag, false),
+                Event::Start(tag) if tag.name().as_ref() == "methodCall" => {
+                    self.declared(&tag)?;
+                    return self.element(&tag, false);
+                }
                 Event::Start(_) | Event::Empty(_) => {
                     return Err(Fault::NotACall(
                         "its outermost element is no <methodCall> with something in it",
@@ -141,8 +175,8 @@ impl<'a> Call<'a> {
         }
         loop {
             match self.event()? {
-                Event::Start(tag) => return Element::of(&tag, false).map(Some),
-                Event::Empty(tag) => return Element::of(&tag, true).map(Some),
+                Event::Start(tag) => return self.element(&tag, false).map(Some),
+                Event::Empty(tag) => return self.element(&tag, true).map(Some),
                 Event::End(_) => return Ok(None),
                 Event::Comment(_) | Event::PI(_) => {}
                 Event::Text(text) if is_blank(&text) => {}
@@ -168,8 +202,21 @@ impl<'a> Call<'a> {
         if element.empty {
             return Ok(String::new());
         }
-        let raw = self.reader.read_text(QName(element.name)).map_err(|_| MALFORMED)?;
+        let raw = match &self.prefix {
+            Some(prefix) if element.extended => {
+                self.reader.read_text(QName(&format!("{prefix}{}", element.name)))
+            }
+            _ => self.reader.read_text(QName(element.name)),
+        };
+        let raw = raw.map_err(|_| MALFORMED)?;
         if memchr::memchr(b'<', raw.as_bytes()).is_none() { plain(&raw) } else { pieces(&raw) }
+    }
+
+    /// A name, without the white space that some clients lay around it.
+    fn name(&mut self, element: Element) -> Result<String, Fault> {
+        let name = self.text(element)?;
+        let trimmed = name.trim_ascii();
+        Ok(if trimmed.len() == name.len() { name } else { trimmed.to_owned() })
     }
 
     /// The values in `list`: each the only thing in an element of this name, or themselves of this name.
@@ -202,13 +249,15 @@ impl<'a> Call<'a> {
         self.depth += 1;
         let value = match child.name {
             "string" => Value::String(self.text(child)?),
-            "int" | "i4" => Value::Integer(self.scalar(child)?),
+            "int" | "i4" | "i1" | "i2" => Value::Integer(self.scalar(child)?),
             "i8" => Value::Long(self.scalar(child)?),
-            "double" => Value::Double(self.scalar(child)?),
+            "double" | "float" => Value::Double(self.scalar(child)?),
             "boolean" => match self.text(child)?.trim() {
                 "1" => Value::Boolean(true),
                 "0" => Value::Boolean(false),
-                _ => return Err(Fault::NotACall("a <boolean> is neither 0 nor 1")),
+                word if word.eq_ignore_ascii_case("true") => Value::Boolean(true),
+                word if word.eq_ignore_ascii_case("false") => Value::Boolean(false),
+                _ => return Err(Fault::NotACall("a <boolean> is neither 0 nor 1, neither true nor false")),
             },
             "dateTime.iso8601" => Value::DateTime(self.scalar(child)?),
             "base64" => {
@@ -251,7 +300,7 @@ impl<'a> Call<'a> {
             let (mut name, mut value) = (None, None);
             while let Some(part) = self.child(member)? {
                 match part.name {
-                    "name" if member.name == "member" && name.is_none() => name = Some(self.text(part)?),
+                    "name" if member.name == "member" && name.is_none() => name = Some(self.name(part)?),
                     "value" if member.name == "member" && value.is_none() => value = Some(self.value(part)?),
                     _ => return Err(UNKNOWN),
                 }

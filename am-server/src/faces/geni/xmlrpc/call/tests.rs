@@ -109,7 +109,8 @@ fn what_is_no_value_is_a_fault() {
         "<value><i4>1.5</i4></value>",
         "<value><i4>99999999999</i4></value>",
         "<value><i4><b>1</b></i4></value>",
-        "<value><boolean>true</boolean></value>",
+        "<value><boolean>yes</boolean></value>",
+        "<value><boolean/></value>",
         "<value><double>x</double></value>",
         "<value><dateTime.iso8601>tomorrow</dateTime.iso8601></value>",
         "<value><base64>*</base64></value>",
@@ -128,10 +129,60 @@ fn what_is_no_value_is_a_fault() {
         "<value><string>a & b</string></value>",
         "<value><string>a</value></string>",
         "<value><x:string>a</x:string></value>",
+        "<value><x:nil/></value>",
+        "<value><i1>1</i1></value>",
+        "<value><float>1</float></value>",
         "<value><date>1</date></value>",
     ] {
         assert_eq!(one(bad).expect_err(bad).code(), -32700);
     }
+}
+
+#[test]
+fn dialects_of_clients_are_taken_as_they_are_meant() {
+    for (text, value) in [
+        ("<value><boolean> true </boolean></value>", Value::Boolean(true)),
+        ("<value><boolean>False</boolean></value>", Value::Boolean(false)),
+        (
+            "<value><struct><member><name> a b\n</name><value/></member></struct></value>",
+            Value::Struct([("a b".to_owned(), string(""))].into()),
+        ),
+    ] {
+        assert_eq!(one(text).unwrap(), value, "{text}");
+    }
+    let spaced = CALL.replace("Status", "\n Status ");
+    assert_eq!(decode(format!(" \n<?xml version='1.0'?>\n{spaced}").as_bytes()).unwrap().0, "Status");
+    let twice = "<value><struct><member><name>a</name><value/></member><member><name> a</name><value/></member></struct></value>";
+    assert!(one(twice).is_err(), "two members of one name, however they are written");
+}
+
+#[test]
+fn the_types_of_apaches_libraries_are_known_in_their_namespace() {
+    let declared = |inside: &str, value: &str| {
+        let text = format!(
+            "<methodCall {inside}><methodName>a</methodName><params><param>{value}</param></params></methodCall>"
+        );
+        decode(text.as_bytes()).map(|(_, mut parameters)| parameters.remove(0))
+    };
+    let namespace = format!("xmlns:ex='{EXTENSIONS}'");
+    for (text, value) in [
+        ("<value><ex:nil/></value>", Value::Nil),
+        ("<value><ex:nil></ex:nil></value>", Value::Nil),
+        ("<value><ex:i8>5000000000</ex:i8></value>", Value::Long(5_000_000_000)),
+        ("<value> <ex:i2> 5 </ex:i2> </value>", Value::Integer(5)),
+        ("<value><ex:float>1.5</ex:float></value>", Value::Double(1.5)),
+    ] {
+        assert_eq!(declared(&namespace, text).unwrap(), value, "{text}");
+        let here = text.replacen("<ex:", "<y:", 1).replace("</ex:", "</y:");
+        let (before, after) = here.split_once("<y:").unwrap();
+        let at = after.find(['>', '/']).unwrap();
+        let here = format!("{before}<y:{} xmlns:y=\"{EXTENSIONS}\"{}", &after[..at], &after[at..]);
+        assert_eq!(declared("", &here).unwrap(), value, "{here}");
+        assert!(declared("", text).is_err(), "{text} without its namespace");
+        assert!(declared("xmlns:ex='http://example.net/'", text).is_err(), "{text} in another one");
+    }
+    assert!(declared(&namespace, "<value><ex:string>a</ex:string></value>").is_err());
+    assert!(declared(&namespace, "<value><ex:i8>5</i8></value>").is_err());
 }
 
 #[test]
@@ -168,7 +219,8 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 30, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::Array),
-            prop::collection::btree_map("[a-z<& ]{1,8}", inner, 0..6).prop_map(Value::Struct),
+            prop::collection::btree_map("[a-z<&]([a-z<& ]{0,6}[a-z<&])?", inner, 0..6)
+                .prop_map(Value::Struct),
         ]
     })
 }
