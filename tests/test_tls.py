@@ -1,11 +1,13 @@
 """Who may connect: TLS with client certificates, and connections that do not behave."""
 
+import http.client
 import re
 import socket
 import ssl
 import threading
 import time
 import xmlrpc.client
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +95,42 @@ def test_an_expired_certificate_gets_alert_45(server, authority, tmp_path):
     # Omni looks for this alert, too.
     old = make(tmp_path, "old", user(server), authority, days=("20200101000000Z", "20210101000000Z"))
     assert "certificate expired" in alert(server, old).replace("_", " ").lower()
+
+
+@pytest.mark.parametrize("size", [20_000, 400_000])
+@pytest.mark.parametrize("reason", ["unknown ca", "certificate expired", "certificate required"])
+def test_an_alert_reaches_a_client_that_is_still_sending(server, authority, tmp_path, reason, size):
+    # With TLS 1.3 the client sends its call before the server has seen its certificate. A connection closed with bytes
+    # unread is reset, and the reset destroys the alert.
+    shown = {
+        "unknown ca": lambda: make(tmp_path, "stranger", user(server, "alice")),
+        "certificate expired": lambda: make(
+            tmp_path, "old", user(server), authority, days=("20200101000000Z", "20210101000000Z")
+        ),
+        "certificate required": lambda: None,
+    }[reason]()
+    context = showing(server, shown)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    for _ in range(12):
+        connection = http.client.HTTPSConnection("127.0.0.1", server.port, context=context, timeout=20)
+        with pytest.raises(ssl.SSLError) as refusal:
+            connection.request("POST", "/am/3.0", b"x" * size)
+            connection.getresponse()
+        connection.close()
+        # OpenSSL 3.0 has no words for alert 116.
+        words = str(refusal.value).replace("_", " ").lower()
+        assert reason in words or (reason == "certificate required" and "alert" in words), words
+
+
+def test_a_refused_handshake_is_in_the_log_of_every_day(start_server, tmp_path):
+    server = start_server()
+    stranger = make(tmp_path, "stranger", user(server, "alice"))
+    for _ in range(20):
+        alert(server, stranger)
+    lines = [line for line in server.log.read_text().splitlines() if "TLS handshake refused" in line]
+    assert lines and all(" INFO " in line and "127.0.0.1:" in line and "UnknownIssuer" in line for line in lines)
+    # Some a second are enough; the rest are counted.
+    assert len(lines) < 20
 
 
 def test_a_certificate_of_the_future_is_refused(server, authority, tmp_path):
@@ -211,17 +249,122 @@ def test_slow_requests_end_after_the_configured_time(start_server):
     assert server.client().call("GetVersion").code == 0
 
 
+def begun(server, user="alice") -> ssl.SSLSocket:
+    """A connection on which a request has begun and does not end: the server waits for its body."""
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+    connection = server.home.tls(user).wrap_socket(plain, server_hostname="127.0.0.1")
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\nExpect: 100-continue\r\n\r\n")
+    assert connection.recv(100).startswith(b"HTTP/1.1 100")
+    return connection
+
+
+def elsewhere(server, user="alice") -> int:
+    """The status of a call from another address than all other connections of these tests."""
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", server.port, context=server.home.tls(user), timeout=60, source_address=("127.0.0.2", 0)
+    )
+    connection.request("POST", "/", xmlrpc.client.dumps((), "GetVersion"))
+    return connection.getresponse().status
+
+
 def test_more_connections_than_places_wait_for_theirs(start_server):
-    server = start_server(limits={"connections": 4})
-    holding = [connect(server) for _ in range(4)]
-    answers = []
-    caller = threading.Thread(target=lambda: answers.append(server.client().call("GetVersion")))
-    caller.start()
-    time.sleep(0.2)
-    assert not answers, "there was no place"
-    holding.pop().close()
-    poll.until(lambda: answers, "the waiting call being served")
-    caller.join()
+    server = start_server(limits={"connections": 4, "request_seconds": 600})
+    holding = [begun(server) for _ in range(4)]
+    try:
+        answers = []
+        caller = threading.Thread(target=lambda: answers.append(elsewhere(server)))
+        caller.start()
+        time.sleep(0.2)
+        assert not answers, "there was no place"
+        holding.pop().close()
+        poll.until(lambda: answers == [200], "the waiting call being served")
+        caller.join()
+    finally:
+        for connection in holding:
+            connection.close()
+
+
+def test_idle_connections_make_room_for_others(start_server):
+    # One caller with as many idle connections as there are places keeps nobody out.
+    server = start_server(limits={"connections": 6})
+    holding = [connect(server) for _ in range(6)]
+    assert server.client("bob").call("GetVersion").code == 0
+    holding[0].settimeout(30)
+    assert holding[0].recv(1) == b"", "the oldest was closed"
+    for connection in holding:
+        connection.close()
+
+
+def test_a_caller_has_a_share_of_the_connections(start_server):
+    server = start_server(limits={"connections": 40, "connections_per_caller": 2, "request_seconds": 600})
+    busy = [begun(server), begun(server)]
+    for _ in range(2):
+        refused = http.client.HTTPSConnection("127.0.0.1", server.port, context=server.home.tls(), timeout=30)
+        refused.request("POST", "/", b"x" * 100_000)
+        answer = refused.getresponse()
+        assert answer.status == 503 and b"2 connections open" in answer.read()
+    assert server.client("bob").call("GetVersion").code == 0
+    busy.pop().close()
+    # An idle one is closed for a new one.
+    idle = connect(server)
+    assert server.client().call("GetVersion").code == 0
+    assert idle.recv(1) == b""
+    busy.pop().close()
+
+
+def test_an_address_has_a_share_of_the_connections(start_server):
+    server = start_server(limits={"connections": 40, "connections_per_address": 3})
+    holding = [begun(server) for _ in range(3)]
+    with pytest.raises(REFUSED):
+        connect(server).recv(1)
+    assert elsewhere(server) == 200
+    assert "its address has too many connections open" in server.log.read_text()
+    for connection in holding:
+        connection.close()
+
+    def served():
+        try:
+            return server.client().call("GetVersion").code == 0
+        except REFUSED:
+            return False
+
+    poll.until(served, "a place being free again")
+
+
+def test_bare_connections_of_a_stranger_hold_up_nobody_elsewhere(start_server):
+    # Many more than there are places, and not a byte of TLS on any of them.
+    server = start_server(limits={"connections": 60})
+    bare = []
+    for _ in range(300):
+        bare.append(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+    assert elsewhere(server) == 200
+    # Those that have a place still have their time: nobody waited for it to end.
+    log = server.log.read_text()
+    assert "took too long" not in log and "given up" not in log
+    for connection in bare:
+        connection.close()
+
+
+def test_room_is_made_for_as_many_open_files_as_connections_need(start_server):
+    low = ["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh"]
+    server = start_server(launcher=low, limits={"connections": 200})
+    limits = Path(f"/proc/{server.pid}/limits").read_text()
+    assert int(re.search(r"Max open files\s+(\d+)", limits)[1]) >= 200
+    assert "needs more open files" not in server.log.read_text()
+
+
+def test_too_few_open_files_are_said_at_start_and_lead_to_fewer_connections(start_server):
+    low = ["sh", "-c", 'ulimit -n 300; exec "$@"', "sh"]
+    all_of_them = dict.fromkeys(("connections", "connections_per_address", "connections_per_caller"), 1000)
+    server = start_server(launcher=low, limits=all_of_them, metrics={"listen": "127.0.0.1:0"})
+    said = next(line for line in server.log.read_text().splitlines() if "needs more open files" in line)
+    fewer = int(re.search(r"connections=(\d+)", said)[1])
+    assert " WARN " in said and "allowed=300" in said and 10 < fewer < 50
+    holding = [begun(server) for _ in range(fewer)]
+    monitor = re.search(r"serving figures and health.*?127\.0\.0\.1:(\d+)", server.log.read_text())
+    watching = http.client.HTTPConnection("127.0.0.1", int(monitor[1]), timeout=30)
+    watching.request("GET", "/health")
+    assert watching.getresponse().status == 200, "those who watch have places of their own"
     for connection in holding:
         connection.close()
 

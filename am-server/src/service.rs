@@ -7,8 +7,9 @@ use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
 use crate::faces::certificate::TlsSetupError;
 use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{self, ListenError};
+use crate::faces::geni::Face;
 use crate::faces::geni::tls;
-use crate::faces::geni::{Face, Limits};
+use crate::faces::listen::{Limits, open_files};
 use crate::faces::metrics;
 use crate::health;
 use crate::inspection;
@@ -126,7 +127,7 @@ impl Service {
             listener.local_addr().map_err(|source| ServiceError::Listen { address: asked, source })?;
         // Port 0 asks for any free port: what clients are told must be the one that was given.
         config.aggregate.listen = address;
-        let limits = limits(&config.limits);
+        let limits = limits_with_open_files(&config.limits, 1 + usize::from(config.deltacloud.is_some()));
         let deltacloud = match &config.deltacloud {
             Some(section) => Some(deltacloud_face(section, clouds.clone(), limits).await?),
             None => None,
@@ -231,9 +232,33 @@ pub fn limits(section: &LimitsSection) -> Limits {
     Limits {
         body: section.body_bytes,
         connections: section.connections,
+        per_address: section.connections_per_address.unwrap_or_else(|| Limits::share(section.connections)),
+        per_caller: section.connections_per_caller.unwrap_or_else(|| Limits::share(section.connections)),
         request: Duration::from_secs(section.request_seconds),
         idle: Duration::from_secs(section.idle_seconds),
     }
+}
+
+/// The bounds of each of `listeners` faces, after making room for so many open files; fewer connections where the
+/// system does not let us have so many.
+#[must_use]
+pub fn limits_with_open_files(section: &LimitsSection, listeners: usize) -> Limits {
+    let limits = limits(section);
+    let besides = open_files::BESIDES + metrics::CONNECTIONS;
+    let wanted = limits.connections.saturating_mul(listeners).saturating_add(besides);
+    let there_are = open_files::make_room_for(wanted);
+    if there_are >= wanted {
+        return limits;
+    }
+    let limits = limits.within((there_are.saturating_sub(besides) / listeners).max(1));
+    tracing::warn!(
+        wanted,
+        allowed = there_are,
+        connections = limits.connections,
+        "limits.connections needs more open files than the system allows: raise the hard limit of open files \
+         (LimitNOFILE= of a systemd unit), or there are fewer connections"
+    );
+    limits
 }
 
 /// The Deltacloud face over these drivers, with its address taken.

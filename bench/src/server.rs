@@ -43,10 +43,11 @@ pub fn prepare(dir: &Path, lab: Lab) -> Result<Folder, Failure> {
     let config = folder.config();
     let mut file =
         File::options().append(true).open(&config).map_err(Failure::when(config.display().to_string()))?;
-    // The driver's section is the last one, so this belongs to it.
+    // The driver's section is the last one, so the first line belongs to it. All clients are one user on one address.
     writeln!(
         file,
-        "realms = [{{ id = \"host-{{n}}\", count = {}, capacity = {}, hardware_type = \"pc\" }}]",
+        "realms = [{{ id = \"host-{{n}}\", count = {}, capacity = {}, hardware_type = \"pc\" }}]\n\
+         [limits]\nconnections_per_address = 8192\nconnections_per_caller = 8192",
         lab.nodes, lab.capacity
     )
     .map_err(Failure::when(config.display().to_string()))?;

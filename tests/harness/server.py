@@ -24,8 +24,10 @@ class Server:
     no panic in it, and nothing secret.
     """
 
-    def __init__(self, home: Home, pace=FAST, **sections):
+    def __init__(self, home: Home, pace=FAST, launcher=(), **sections):
         self.home = home
+        # A command that starts the program in another environment: its own arguments, then the program's.
+        self.launcher = list(launcher)
         self.process = None
         self.runs = 0
         # Names of slices that no test uses at the moment.
@@ -49,7 +51,7 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(binary.path(), "serve", "--config", self.home.config),
+                    *(*self.launcher, binary.path(), "serve", "--config", self.home.config),
                     *("--clock-ahead", self.home.clock_file, "--wall-clock-ahead", self.home.wall_clock_file),
                 ],
                 stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ impl Deltacloud {
             _ => None,
         };
         let users = Users::new([("mockuser", "mockpassword")]);
-        let limits = service::limits(&LimitsSection::default());
+        let limits = service::limits_with_open_files(&LimitsSection::default(), 1);
         let face = Arc::new(Face::new(vec![cloud], users, limits, tls));
         runtime()?.block_on(async {
             let listener = face.bind(self.listen).await?;

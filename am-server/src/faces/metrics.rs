@@ -4,7 +4,7 @@
 //! service can do its work ([`crate::health`]).
 
 use crate::aggregate::Aggregate;
-use crate::faces::accept::{accept, speak};
+use crate::faces::listen::{Connections, Guest, Limits, accept, speak};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
@@ -17,11 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
-use tokio_io_timeout::TimeoutStream;
 use tracing::error;
 
 /// Connections at once: monitors are few.
-const CONNECTIONS: usize = 16;
+pub const CONNECTIONS: usize = 16;
 /// Longest time for the headers of a request, and for a client to take the next part of its answer.
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest time for the database to answer.
@@ -45,15 +44,33 @@ impl Face {
 
     /// Serves until `stop` turns true.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
-        accept(listener, CONNECTIONS, PATIENCE, stop.clone(), move |socket, peer| {
-            Arc::clone(&self).connection(socket, peer, stop.clone())
-        })
+        let limits = Limits {
+            body: 0,
+            connections: CONNECTIONS,
+            per_address: CONNECTIONS,
+            per_caller: CONNECTIONS,
+            request: PATIENCE,
+            idle: IDLE,
+        };
+        let connections = Connections::new(&limits);
+        accept(
+            listener,
+            connections,
+            PATIENCE,
+            stop.clone(),
+            || {},
+            move |socket, peer, guest| Arc::clone(&self).connection(socket, peer, guest, stop.clone()),
+        )
         .await;
     }
 
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
-        let mut stream = TimeoutStream::new(socket);
-        stream.set_write_timeout(Some(IDLE));
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        guest: Guest,
+        stop: watch::Receiver<bool>,
+    ) {
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
             let face = Arc::clone(&self);
             async move {
@@ -66,7 +83,7 @@ impl Face {
                 Ok(face.answer(request.method(), request.uri().path()).await)
             }
         });
-        speak(Box::pin(stream), service, IDLE, peer, stop).await;
+        speak(socket, service, &guest, IDLE, peer, stop).await;
     }
 
     async fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {

@@ -6,6 +6,7 @@
 
 mod snapshot;
 
+use crate::faces::listen;
 use crate::inspection::Watched;
 use drivers::{DriverError, Operation};
 use prometheus_client::metrics::counter::Counter;
@@ -39,14 +40,32 @@ pub enum Unserved {
     Slow,
     /// The client certificate names nobody who may call.
     Certificate,
+    /// Its address or its caller had too many connections open.
+    Places,
+    /// Its place was needed for somebody else before it was known who it is.
+    Displaced,
+}
+
+impl From<listen::Unserved> for Unserved {
+    fn from(reason: listen::Unserved) -> Self {
+        match reason {
+            listen::Unserved::Handshake => Self::Handshake,
+            listen::Unserved::Slow => Self::Slow,
+            listen::Unserved::Displaced => Self::Displaced,
+        }
+    }
 }
 
 impl Unserved {
+    const ALL: [Self; 5] = [Self::Handshake, Self::Slow, Self::Certificate, Self::Places, Self::Displaced];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Handshake => "handshake",
             Self::Slow => "slow",
             Self::Certificate => "certificate",
+            Self::Places => "places",
+            Self::Displaced => "displaced",
         }
     }
 }
@@ -95,7 +114,7 @@ impl Metrics {
             certificates: OnceLock::new(),
         };
         // A series that is there from the start shows its first event as a rise.
-        for reason in [Unserved::Handshake, Unserved::Slow, Unserved::Certificate] {
+        for reason in Unserved::ALL {
             drop(metrics.unserved.get_or_create(&[("reason", reason.as_str())]));
         }
         Self { registry: metrics.registry(), ..metrics }

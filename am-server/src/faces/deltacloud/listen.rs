@@ -1,23 +1,16 @@
 //! Connections: plain or TLS, one task each.
 
 use super::Face;
-use crate::faces::accept::{accept, speak};
 use crate::faces::certificate::{self, TlsSetupError};
+use crate::faces::listen::{Connections, Guest, OverTcp, accept, handshake, speak};
 use hyper::service::service_fn;
 use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_io_timeout::TimeoutStream;
-use tracing::debug;
-
-/// The longest time a handshake may take, whatever else is allowed: nobody is known yet who does it.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Why the face cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -72,35 +65,42 @@ impl Face {
 
     /// Serves until `stop` turns true, then lets requests under way finish.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
-        let limits = self.limits;
-        accept(listener, limits.connections, limits.request, stop.clone(), move |socket, peer| {
-            Arc::clone(&self).connection(socket, peer, stop.clone())
-        })
+        let (connections, grace) = (Connections::new(&self.limits), self.limits.request);
+        accept(
+            listener,
+            connections,
+            grace,
+            stop.clone(),
+            || {},
+            move |socket, peer, guest| Arc::clone(&self).connection(socket, peer, guest, stop.clone()),
+        )
         .await;
     }
 
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
-        // Small answers must not wait for the acknowledgement of an earlier packet.
-        let _ = socket.set_nodelay(true);
-        let Some(tls) = self.tls.clone() else { return self.speak(socket, peer, stop).await };
-        match tokio::time::timeout(self.limits.request.min(HANDSHAKE), tls.accept(socket)).await {
-            Ok(Ok(stream)) => self.speak(stream, peer, stop).await,
-            Ok(Err(error)) => debug!(%peer, %error, "TLS handshake refused"),
-            Err(_) => debug!(%peer, "TLS handshake took too long"),
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        guest: Guest,
+        stop: watch::Receiver<bool>,
+    ) {
+        let Some(tls) = self.tls.clone() else { return self.speak(socket, peer, guest, stop).await };
+        if let Ok(stream) = handshake(&tls, socket, peer, &guest, self.limits.request, &stop).await {
+            self.speak(stream, peer, guest, stop).await;
         }
     }
 
-    async fn speak<S>(self: Arc<Self>, stream: S, peer: SocketAddr, stop: watch::Receiver<bool>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        // A client that does not take its answer must not hold it, and its place, for ever.
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.limits.idle));
+    async fn speak<S: OverTcp>(
+        self: Arc<Self>,
+        stream: S,
+        peer: SocketAddr,
+        guest: Guest,
+        stop: watch::Receiver<bool>,
+    ) {
         let service = service_fn(|request| {
             let face = Arc::clone(&self);
             async move { Ok::<_, Infallible>(face.answer(request, peer.ip()).await) }
         });
-        speak(Box::pin(stream), service, self.limits.idle, peer, stop).await;
+        speak(stream, service, &guest, self.limits.idle, peer, stop).await;
     }
 }

@@ -1,5 +1,6 @@
 //! HTTP/1.1 around the calls: bodies with a bound, gzip both ways, plain answers for what is not a call.
 
+use crate::faces::listen::{Held, Share, Shares};
 use bytes::{Buf, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -7,14 +8,12 @@ use flate2::write::GzEncoder;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
 };
 use hyper::{Request, StatusCode};
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What every request is answered with.
 pub type Response = hyper::Response<Full<Bytes>>;
@@ -43,7 +42,7 @@ pub enum BodyRefusal {
 }
 
 impl BodyRefusal {
-    /// The HTTP answer for it. The connection ends with it, since the rest of the body may still be coming.
+    /// The HTTP answer for it.
     #[must_use]
     pub fn into_response(self) -> Response {
         let status = match self {
@@ -52,21 +51,34 @@ impl BodyRefusal {
             Self::Broken | Self::NotGzip => StatusCode::BAD_REQUEST,
             Self::Encoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         };
-        let mut response = text(status, &format!("{self}\n"));
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        response
+        ending(text(status, &format!("{self}\n")))
     }
 }
 
-/// Bodies up to this size are read at once; larger ones, and compressed ones, wait for a place, so that many of them
-/// together cannot fill the memory.
-const LARGE: usize = 256 << 10;
+/// Bodies up to this many bytes are read without a place: calls of most users, and many at once, are no burden.
+const SMALL: usize = 16 << 10;
+/// Bytes that are one unit of the places.
+const UNIT: usize = 1 << 10;
+/// So many bodies of the largest size fit into the places of all callers, and into those of one.
+const LARGEST: (usize, usize) = (16, 4);
+
+/// Places for the bytes of requests, for each caller by URN: so many in all, that requests cannot fill the memory, and
+/// so many of one caller, that nobody keeps the others out.
+#[must_use]
+pub fn places(limit: usize) -> Shares<String> {
+    let units = units(limit) as usize;
+    Shares::new(LARGEST.0 * units, LARGEST.1 * units)
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
 
 /// A request's body, with the place it takes while it is worked on.
 pub struct Body {
     /// The bytes, decompressed.
     pub bytes: Bytes,
-    _place: Option<Place>,
+    _place: Option<Held>,
 }
 
 /// Reads the body of a request: at most `limit` bytes on the wire and after decompression, within `time`.
@@ -77,7 +89,7 @@ pub async fn body(
     request: Request<Incoming>,
     limit: usize,
     time: Duration,
-    places: &Places,
+    places: &Share,
 ) -> Result<Body, BodyRefusal> {
     let zipped = match request.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
@@ -89,19 +101,25 @@ pub async fn body(
         }
         Some(_) => return Err(BodyRefusal::Encoding),
     };
+    // What it unpacks to may be as large as allowed. All that may be needed is taken at once.
+    let unpacked = if zipped { limit } else { 0 };
     let reading = async {
         let mut place = None;
-        let bytes = collect(request.into_body(), limit, places, &mut place).await?;
+        let bytes = collect(request.into_body(), limit, unpacked, places, &mut place).await?;
         if zipped && place.is_none() {
-            // What it unpacks to may be large.
-            place = Some(places.take().await?);
+            place = Some(places.take(units(bytes.len() + unpacked)).await);
         }
         Ok((bytes, place))
     };
-    let (body, place) = tokio::time::timeout(time, reading).await.map_err(|_| BodyRefusal::TooSlow)??;
-    if !zipped {
-        return Ok(Body { bytes: body, _place: place });
+    let (body, mut place) = tokio::time::timeout(time, reading).await.map_err(|_| BodyRefusal::TooSlow)??;
+    let bytes = if zipped { unpack(body, limit).await? } else { body };
+    if let Some(place) = &mut place {
+        place.keep(units(bytes.len()) as usize);
     }
+    Ok(Body { bytes, _place: place })
+}
+
+async fn unpack(body: Bytes, limit: usize) -> Result<Bytes, BodyRefusal> {
     let unpack = move || {
         let mut plain = Vec::new();
         // One byte more than allowed tells "too large" from "just fits" without unpacking the rest.
@@ -111,55 +129,34 @@ pub async fn body(
             .map_err(|_| BodyRefusal::NotGzip)?;
         if plain.len() > limit { Err(BodyRefusal::TooLarge(limit)) } else { Ok(Bytes::from(plain)) }
     };
-    let bytes = tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))?;
-    Ok(Body { bytes, _place: place })
+    tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))
 }
 
-/// Places for large bodies: so many of each caller, and so many in all, so that nobody can take all of them.
-#[derive(Clone)]
-pub struct Places {
-    /// Those of the caller.
-    pub own: Arc<Semaphore>,
-    /// Those of all callers.
-    pub all: Arc<Semaphore>,
-}
-
-/// A place that is taken, given back when it is dropped.
-struct Place {
-    _own: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
-}
-
-impl Places {
-    async fn take(&self) -> Result<Place, BodyRefusal> {
-        let take = |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned();
-        let _own = take(&self.own).await.map_err(|_| BodyRefusal::Broken)?;
-        let _all = take(&self.all).await.map_err(|_| BodyRefusal::Broken)?;
-        Ok(Place { _own, _all })
-    }
-}
-
+/// Reads what is sent; once that is more than a little, with a place for all that may come and for `besides` bytes.
 async fn collect(
     mut body: Incoming,
     limit: usize,
-    places: &Places,
-    place: &mut Option<Place>,
+    besides: usize,
+    places: &Share,
+    place: &mut Option<Held>,
 ) -> Result<Bytes, BodyRefusal> {
     let announced = hyper::body::Body::size_hint(&body).upper();
     if announced.is_some_and(|length| length > limit as u64) {
-        discard(body);
         return Err(BodyRefusal::TooLarge(limit));
     }
+    let longest = announced.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
     let mut collected = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.map_err(|_| BodyRefusal::Broken)?.into_data() else { continue };
         let length = collected.len() + data.len();
         if length > limit {
-            discard(body);
             return Err(BodyRefusal::TooLarge(limit));
         }
-        if length > LARGE && place.is_none() {
-            *place = Some(places.take().await?);
+        if length > SMALL && place.is_none() {
+            *place = Some(places.take(units(longest + besides)).await);
+            if announced.is_some() {
+                collected.reserve(longest.saturating_sub(collected.len()));
+            }
         }
         if collected.is_empty() && announced == Some(data.len() as u64) {
             return Ok(data);
@@ -167,24 +164,6 @@ async fn collect(
         collected.extend_from_slice(&data);
     }
     Ok(collected.freeze())
-}
-
-/// How much of a refused body is still read, and for how long.
-const DISCARDED: usize = 64 << 20;
-const DISCARDING: Duration = Duration::from_secs(5);
-
-/// Goes on reading a body that is refused, and forgets it. A client that sends its whole request before it reads
-/// would otherwise find the connection broken, and never see the answer that says why.
-fn discard(mut body: Incoming) {
-    tokio::spawn(tokio::time::timeout(DISCARDING, async move {
-        let mut left = DISCARDED;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            if left == 0 {
-                break;
-            }
-        }
-    }));
 }
 
 /// Whether the client takes gzip.
@@ -266,21 +245,19 @@ pub fn xml(document: &Document, zipped: bool) -> Response {
     response
 }
 
+/// The same answer as the last one of its connection: the rest of the request may still be coming, and is not read.
+#[must_use]
+pub fn ending(mut response: Response) -> Response {
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// A short answer in plain text.
 #[must_use]
 pub fn text(status: StatusCode, message: &str) -> Response {
     let mut response = hyper::Response::new(Full::new(Bytes::copy_from_slice(message.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
-}
-
-/// The answer to anything but POST.
-#[must_use]
-pub fn method_not_allowed() -> Response {
-    let mut response =
-        text(StatusCode::METHOD_NOT_ALLOWED, "this is the GENI AM API: XML-RPC calls are sent with POST\n");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
 

@@ -16,51 +16,31 @@ pub mod xmlrpc;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
-use crate::faces::accept::{accept, speak};
+use crate::faces::listen::{self, Connections, Guest, Shares, accept, handshake, speak};
 use crate::metrics::Unserved;
 use credentials::Identity;
-use http::Places;
+use hyper::StatusCode;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::service::service_fn;
 use ready::Ready;
-use std::collections::HashMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio_io_timeout::TimeoutStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tracing::{debug, info};
+use tracing::info;
 
-/// The longest time a handshake may take, whatever else is allowed: nobody is known yet who does it.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Large request bodies of one caller in memory at once.
-const LARGE_BODIES_EACH: usize = 4;
-/// Large request bodies in memory at once.
-const LARGE_BODIES: usize = 16;
-
-/// Bounds on what one connection may cost.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Largest request body in bytes, also after decompression.
-    pub body: usize,
-    /// Connections at once.
-    pub connections: usize,
-    /// Longest time for a handshake and for a request's body.
-    pub request: Duration,
-    /// Longest time until a request's headers are there, and for a client to take the next part of its answer.
-    pub idle: Duration,
-}
+pub use crate::faces::listen::Limits;
 
 /// The listening face.
 pub struct Face {
     aggregate: Arc<Aggregate>,
     acceptor: TlsAcceptor,
     limits: Limits,
-    /// Places for large request bodies in memory.
-    large_bodies: Arc<Semaphore>,
-    /// Those of each caller who is connected.
-    each: Mutex<HashMap<String, Weak<Semaphore>>>,
+    /// Places for the bytes of requests, by caller.
+    places: Shares<String>,
     ready: Ready,
 }
 
@@ -72,93 +52,82 @@ impl Face {
             aggregate,
             acceptor: TlsAcceptor::from(tls),
             limits,
-            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES)),
-            each: Mutex::default(),
+            places: http::places(limits.body),
             ready: Ready::default(),
         }
     }
 
     /// Serves until `stop` turns true, then lets requests under way finish.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
-        let limits = self.limits;
-        accept(listener, limits.connections, limits.request, stop.clone(), move |socket, peer| {
-            Arc::clone(&self).connection(socket, peer, stop.clone())
+        let (connections, grace) = (Connections::new(&self.limits), self.limits.request);
+        let face = Arc::clone(&self);
+        let turned_away = move || face.aggregate.metrics().unserved(Unserved::Places);
+        accept(listener, connections, grace, stop.clone(), turned_away, move |socket, peer, guest| {
+            Arc::clone(&self).connection(socket, peer, guest, stop.clone())
         })
         .await;
     }
 
-    async fn connection(self: Arc<Self>, socket: TcpStream, peer: SocketAddr, stop: watch::Receiver<bool>) {
+    async fn connection(
+        self: Arc<Self>,
+        socket: TcpStream,
+        peer: SocketAddr,
+        guest: Guest,
+        stop: watch::Receiver<bool>,
+    ) {
         let metrics = self.aggregate.metrics();
         let _open = metrics.connection();
-        // Small answers must not wait for an acknowledgement of the handshake's last packet.
-        let _ = socket.set_nodelay(true);
-        let handshake =
-            tokio::time::timeout(self.limits.request.min(HANDSHAKE), self.acceptor.accept(socket)).await;
-        let stream = match handshake {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                metrics.unserved(Unserved::Handshake);
-                return debug!(%peer, %error, "TLS handshake refused");
-            }
-            Err(_) => {
-                metrics.unserved(Unserved::Slow);
-                return debug!(%peer, "TLS handshake took too long");
-            }
+        let shaken = handshake(&self.acceptor, socket, peer, &guest, self.limits.request, &stop).await;
+        let stream = match shaken {
+            Ok(stream) => stream,
+            Err(unserved) => return metrics.unserved(unserved.into()),
         };
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-        let identity = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.clock().latest()) {
-            Ok(identity) => Arc::new(identity),
-            Err(error) => {
-                metrics.unserved(Unserved::Certificate);
-                return info!(%peer, %error, "client certificate refused");
-            }
+        let admitted = match tls::identity(&self.aggregate.trust(), chain, self.aggregate.clock().latest()) {
+            Ok(identity) => guest
+                .become_known(identity.urn.key())
+                .await
+                .map(|()| Arc::new(identity))
+                .map_err(|error| (Unserved::Places, StatusCode::SERVICE_UNAVAILABLE, error.to_string())),
+            // A resumed session brings a certificate that was good when it began.
+            Err(error) => Err((Unserved::Certificate, StatusCode::FORBIDDEN, error.to_string())),
         };
-        // A client that does not take its answer must not hold it for ever.
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.limits.idle));
-        let places = self.places_of(&identity);
-        let service = service_fn(|request| {
-            let (face, identity, places) = (Arc::clone(&self), Arc::clone(&identity), places.clone());
-            async move { Ok::<_, std::convert::Infallible>(face.request(request, identity, peer, &places).await) }
-        });
-        speak(Box::pin(stream), service, self.limits.idle, peer, stop).await;
-    }
-
-    /// The places of one caller, the same for all their connections.
-    fn places_of(&self, identity: &Identity) -> Places {
-        let mut each = self.each.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = identity.urn.key();
-        let own = each.get(key).and_then(Weak::upgrade).unwrap_or_else(|| {
-            each.retain(|_, places| places.strong_count() > 0);
-            let own = Arc::new(Semaphore::new(LARGE_BODIES_EACH));
-            each.insert(key.to_owned(), Arc::downgrade(&own));
-            own
-        });
-        Places { own, all: Arc::clone(&self.large_bodies) }
+        let idle = self.limits.idle;
+        match admitted {
+            Ok(identity) => {
+                let service = service_fn(|request| {
+                    let (face, identity) = (Arc::clone(&self), Arc::clone(&identity));
+                    async move { Ok::<_, Infallible>(face.request(request, identity, peer).await) }
+                });
+                speak(stream, service, &guest, idle, peer, stop).await;
+            }
+            Err((unserved, status, reason)) => {
+                metrics.unserved(unserved);
+                if let Some(withheld) = guest.may_log(peer) {
+                    info!(%peer, reason, withheld, "client refused after its handshake");
+                }
+                let service = service_fn(|_: hyper::Request<Incoming>| {
+                    let answer = http::ending(http::text(status, &format!("{reason}\n")));
+                    async move { Ok::<_, Infallible>(answer) }
+                });
+                speak(stream, service, &guest, idle, peer, stop).await;
+            }
+        }
     }
 
     async fn request(
         &self,
-        request: hyper::Request<hyper::body::Incoming>,
+        request: hyper::Request<Incoming>,
         identity: Arc<Identity>,
         peer: SocketAddr,
-        places: &Places,
     ) -> http::Response {
-        // A resumed or long-lived connection must not outlive the certificate it was opened with.
-        if identity.expires <= self.aggregate.clock().latest() {
-            return http::text(hyper::StatusCode::FORBIDDEN, "the client certificate has expired\n");
-        }
-        let Some(version) = version::Version::at(request.uri().path()) else {
-            return http::text(
-                hyper::StatusCode::NOT_FOUND,
-                "nothing here; the GENI AM API is at /am/3.0 (version 3) and /am/4.0 (version 4 draft)\n",
-            );
+        let version = match self.check(&request, &identity) {
+            Ok(version) => version,
+            Err(refusal) => return refusal.into_response(request.body().is_end_stream()),
         };
-        if request.method() != hyper::Method::POST {
-            return http::method_not_allowed();
-        }
         let zipped = http::accepts_gzip(request.headers());
-        let body = match http::body(request, self.limits.body, self.limits.request, places).await {
+        let places = self.places.of(identity.urn.key().to_owned());
+        let body = match http::body(request, self.limits.body, self.limits.request, &places).await {
             Ok(body) => body,
             Err(refusal) => return refusal.into_response(),
         };
@@ -171,5 +140,54 @@ impl Face {
             let _ = tokio::task::spawn_blocking(move || document.zipped()).await;
         }
         http::xml(&answer, zipped)
+    }
+
+    /// What a request has to be before anything of its body is read.
+    fn check(
+        &self,
+        request: &hyper::Request<Incoming>,
+        identity: &Identity,
+    ) -> Result<version::Version, Refusal> {
+        // A resumed or long-lived connection must not outlive the certificate it was opened with.
+        if identity.expires <= self.aggregate.clock().latest() {
+            return Err(Refusal::Expired);
+        }
+        listen::host(request)?;
+        let version = version::Version::at(request.uri().path()).ok_or(Refusal::Path)?;
+        if request.method() != hyper::Method::POST {
+            return Err(Refusal::Method);
+        }
+        Ok(version)
+    }
+}
+
+/// Why a request is not even read.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the client certificate has expired")]
+    Expired,
+    #[error(transparent)]
+    Host(#[from] listen::HostError),
+    #[error("nothing here; the GENI AM API is at /am/3.0 (version 3) and /am/4.0 (version 4 draft)")]
+    Path,
+    #[error("this is the GENI AM API: XML-RPC calls are sent with POST")]
+    Method,
+}
+
+impl Refusal {
+    /// The HTTP answer for it. The connection ends with it unless the request is `complete`, without a body: the body
+    /// is not read, and where it ends is not known when it is not clear whose request it is.
+    fn into_response(self, complete: bool) -> http::Response {
+        let status = match self {
+            Self::Expired => StatusCode::FORBIDDEN,
+            Self::Host(_) => StatusCode::BAD_REQUEST,
+            Self::Path => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+        };
+        let mut response = http::text(status, &format!("{self}\n"));
+        if matches!(self, Self::Method) {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if complete && !matches!(self, Self::Host(_)) { response } else { http::ending(response) }
     }
 }
