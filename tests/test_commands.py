@@ -67,6 +67,18 @@ def test_init_for_a_service_that_others_reach_trusts_nobody_unasked(tmp_path):
     assert not (folder / "trusted_roots/development.pem").exists(), "an operator took it away"
 
 
+def test_init_does_not_guess_what_a_broken_configuration_means(tmp_path):
+    folder = tmp_path / "am"
+    binary.run("init", "--dir", folder, "--authority", "am.example.net", "--listen", "192.0.2.7:12369")
+    before = content(folder)
+    config = folder / "am.toml"
+    for text in ("[aggregate", "", config.read_text().replace("192.0.2.7:12369", "everywhere")):
+        config.write_text(text)
+        done = binary.run("init", "--dir", folder, check=False)
+        assert done.returncode == 1 and "am.toml" in done.stderr and "panicked" not in done.stderr
+        assert set(content(folder)) == set(before), "nobody is trusted by mistake"
+
+
 def test_init_on_this_machine_says_how_to_go_on(tmp_path):
     done = binary.run("init", "--dir", tmp_path / "am")
     for words in ("am-server check", "am-server serve", "am-server credential slice", "alice"):

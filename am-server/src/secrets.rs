@@ -13,25 +13,48 @@ pub struct PasswordSource {
     pub password_env: Option<String>,
 }
 
+/// Why there is no password. Says nothing of the password itself.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordError {
+    /// The file cannot be read.
+    #[error("password_file: {}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The environment does not have it.
+    #[error("password_env: there is no environment variable {0:?} with text")]
+    Variable(String),
+    /// Two places are named.
+    #[error("give password_file or password_env, not both")]
+    Both,
+    /// No place is named.
+    #[error("give password_file or password_env")]
+    Neither,
+    /// Nothing is kept there.
+    #[error("the password is empty")]
+    Empty,
+}
+
 impl PasswordSource {
     /// The password; `folder` is what a relative path starts from.
     ///
     /// # Errors
-    /// What is wrong, without the password.
-    pub fn read(&self, folder: &Path) -> Result<Secret, String> {
+    /// [`PasswordError`].
+    pub fn read(&self, folder: &Path) -> Result<Secret, PasswordError> {
         let text = match (&self.password_file, &self.password_env) {
             (Some(file), None) => {
                 let file = folder.join(file);
-                std::fs::read_to_string(&file)
-                    .map_err(|error| format!("password_file: {}: {error}", file.display()))?
+                std::fs::read_to_string(&file).map_err(|source| PasswordError::File { file, source })?
             }
-            (None, Some(name)) => std::env::var(name)
-                .map_err(|_| format!("password_env: there is no environment variable {name:?} with text"))?,
-            (Some(_), Some(_)) => return Err("give password_file or password_env, not both".to_owned()),
-            (None, None) => return Err("give password_file or password_env".to_owned()),
+            (None, Some(name)) => std::env::var(name).map_err(|_| PasswordError::Variable(name.clone()))?,
+            (Some(_), Some(_)) => return Err(PasswordError::Both),
+            (None, None) => return Err(PasswordError::Neither),
         };
         let password = text.trim_end_matches(['\r', '\n']);
-        if password.is_empty() { Err("the password is empty".to_owned()) } else { Ok(Secret::new(password)) }
+        if password.is_empty() { Err(PasswordError::Empty) } else { Ok(Secret::new(password)) }
     }
 }
 
@@ -49,12 +72,21 @@ mod tests {
 
     #[test]
     fn exactly_one_place_must_be_named() {
-        for source in [
-            PasswordSource::default(),
-            PasswordSource { password_file: Some("p".into()), password_env: Some("P".into()) },
-            PasswordSource { password_file: Some("missing".into()), password_env: None },
+        let source = |file: Option<&str>, variable: Option<&str>| PasswordSource {
+            password_file: file.map(PathBuf::from),
+            password_env: variable.map(str::to_owned),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("empty"), "\r\n").unwrap();
+        for (source, words) in [
+            (source(None, None), "give password_file or password_env"),
+            (source(Some("p"), Some("P")), "not both"),
+            (source(Some("missing"), None), "missing"),
+            (source(None, Some("NO_SUCH=VARIABLE")), "\"NO_SUCH=VARIABLE\""),
+            (source(Some("empty"), None), "is empty"),
         ] {
-            assert!(source.read(Path::new("/nonexistent")).is_err());
+            let error = source.read(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(words), "{words:?} is not in {error:?}");
         }
     }
 }

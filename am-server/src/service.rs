@@ -15,7 +15,7 @@ use crate::health;
 use crate::inspection;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
-use crate::secrets::PasswordSource;
+use crate::secrets::{PasswordError, PasswordSource};
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
 use drivers::ComputeDriver;
@@ -272,8 +272,8 @@ async fn deltacloud_face(
         .users
         .iter()
         .map(|user| Ok((user.name.as_str(), user.password.read(Path::new(""))?)))
-        .collect::<Result<Vec<_>, String>>()
-        .map_err(failed)?;
+        .collect::<Result<Vec<_>, PasswordError>>()
+        .map_err(|error| failed(error.to_string()))?;
     let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
     let tls = match (&section.certificate, &section.key) {
         (Some(certificate), Some(key)) => {
@@ -400,7 +400,7 @@ pub fn deltacloud_settings(section: &DriverSection, folder: &Path) -> Result<Del
     if !(0.1..=3600.0).contains(&timeout) {
         return Err(format!("timeout: {timeout} is not between 0.1 and 3600 seconds"));
     }
-    let password = settings.password.read(folder)?;
+    let password = settings.password.read(folder).map_err(|error| error.to_string())?;
     Ok(DeltacloudConfig {
         name: section.name.clone(),
         driver: settings.driver,

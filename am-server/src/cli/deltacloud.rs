@@ -6,8 +6,10 @@ use crate::cloud::Cloud;
 use crate::config::LimitsSection;
 use crate::faces::deltacloud::auth::Users;
 use crate::faces::deltacloud::{Face, server_config};
+use crate::inspection;
 use crate::service;
 use crate::time::system_clock;
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 use drivers::SystemClock;
 use drivers::mock::{MockConfig, MockDriver};
@@ -16,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
+use tracing::warn;
 
 /// Serve the Deltacloud REST API over one driver, without an aggregate.
 #[derive(Debug, Args)]
@@ -56,7 +59,12 @@ impl Deltacloud {
             }
         };
         let tls = match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => Some(TlsAcceptor::from(server_config(certificate, key)?)),
+            (Some(certificate), Some(key)) => {
+                for warning in inspection::of_pair(certificate, key, Utc::now()) {
+                    warn!(%warning, "certificate and key need attention");
+                }
+                Some(TlsAcceptor::from(server_config(certificate, key)?))
+            }
             _ => None,
         };
         let users = Users::new([("mockuser", "mockpassword")]);

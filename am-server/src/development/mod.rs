@@ -61,6 +61,12 @@ pub enum DevelopmentError {
         /// Where its key should be.
         key: PathBuf,
     },
+    /// The folder's configuration does not say who the aggregate is.
+    #[error(
+        "{}: authority and listen cannot be read from its section [aggregate]; mend it first (`am-server check` says more), \
+         so that what is made fits to it", .0.display()
+    )]
+    Unclear(PathBuf),
     /// The folder belongs to a service that trusts real authorities only, or is none at all.
     #[error(
         "{} has no development authority, so there is nobody to make users or credentials; \
@@ -93,11 +99,18 @@ pub struct Place {
 }
 
 impl Place {
-    /// As a configuration file says, where there is one that says so.
-    fn of(config: &Path) -> Option<Self> {
-        let table: toml::Table = toml::from_str(&fs::read_to_string(config).ok()?).ok()?;
-        let member = |name| table.get("aggregate")?.get(name)?.as_str();
-        Some(Self { authority: member("authority")?.to_owned(), listen: member("listen")?.parse().ok()? })
+    /// As a configuration file says; `None` where there is none yet. One that does not say so is an error: guessing for
+    /// it might trust a development authority where others can call.
+    fn of(config: &Path) -> Result<Option<Self>, DevelopmentError> {
+        if !config.exists() {
+            return Ok(None);
+        }
+        let unclear = || DevelopmentError::Unclear(config.to_owned());
+        let table: toml::Table = toml::from_str(&read(config)?).map_err(|_| unclear())?;
+        let member = |name| table.get("aggregate").and_then(|it| it.get(name)).and_then(toml::Value::as_str);
+        let (authority, listen) = member("authority").zip(member("listen")).ok_or_else(unclear)?;
+        let listen = listen.parse().map_err(|_| unclear())?;
+        Ok(Some(Self { authority: authority.to_owned(), listen }))
     }
 
     /// The host that the authority is named after.
@@ -172,7 +185,7 @@ impl Folder {
         development: bool,
         now: DateTime<Utc>,
     ) -> Result<Made, DevelopmentError> {
-        let configured = Place::of(&self.config());
+        let configured = Place::of(&self.config())?;
         let place = configured.as_ref().unwrap_or(place);
         let has_authority = ["cert.pem", "key.pem"].iter().any(|it| self.path("authority").join(it).exists());
         let wanted =

@@ -77,7 +77,7 @@ pub(super) fn deltacloud(config: &Config, now: DateTime<Utc>, warnings: &mut Vec
 }
 
 /// A server's chain, with what is wrong with its times and its order. Whether the key belongs to it, TLS says.
-fn chain(
+pub(super) fn chain(
     setting: &str,
     path: &Path,
     now: DateTime<Utc>,

@@ -14,12 +14,7 @@ const WRITTEN_BY_ALL: u32 = 0o002;
 /// Warns of secrets that every user can read, and of files and folders of the configuration that every user can change.
 pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<String>) {
     for (setting, path) in secrets(config, file) {
-        if mode(&path) & READ_BY_ALL != 0 {
-            warnings.push(format!(
-                "{setting}: every user of this machine can read {path}; `chmod 600 {path}` ends that",
-                path = path.display()
-            ));
-        }
+        secret(&setting, &path, warnings);
     }
     let plain = [
         ("the configuration".to_owned(), file.to_owned()),
@@ -35,6 +30,16 @@ pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<Strin
                 path = path.display()
             ));
         }
+    }
+}
+
+/// Warns of a secret that every user can read.
+pub(super) fn secret(setting: &str, path: &Path, warnings: &mut Vec<String>) {
+    if mode(path) & READ_BY_ALL != 0 {
+        warnings.push(format!(
+            "{setting}: every user of this machine can read {path}; `chmod 600 {path}` ends that",
+            path = path.display()
+        ));
     }
 }
 

@@ -37,6 +37,15 @@ impl Findings {
     }
 }
 
+/// What needs attention of a certificate and a key that were named on the command line, a sentence each.
+#[must_use]
+pub fn of_pair(certificate: &Path, key: &Path, now: DateTime<Utc>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    certificates::chain("--tls-cert", certificate, now, &mut warnings);
+    files::secret("--tls-key", key, &mut warnings);
+    warnings
+}
+
 fn problems(config: &Config, folder: &Path) -> Vec<String> {
     let mut problems = Vec::new();
     match service::roots(config) {
