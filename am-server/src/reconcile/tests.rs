@@ -1,5 +1,6 @@
 //! The reconciler over pretended clouds, look by look.
 
+mod tombstones;
 mod volumes;
 
 use super::*;

@@ -180,7 +180,10 @@ async fn a_removed_or_replaced_file_is_noticed_although_nobody_writes() {
             std::fs::copy(&away, place.path()).unwrap();
         }
         let mut lost = store.lost();
-        let error = lost.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+        // A store that never notices fails the test instead of holding it up.
+        let noticed = lost.wait_for(Option::is_some);
+        let noticed = tokio::time::timeout(std::time::Duration::from_secs(60), noticed).await.unwrap();
+        let error = noticed.unwrap().clone().unwrap();
         let how = if replaced { "replaced by another file" } else { "removed" };
         assert!(matches!(&error, StoreError::Lost { how: it, .. } if *it == how), "{error}");
         assert!(error.to_string().contains("state.db"), "{error}");
