@@ -296,4 +296,43 @@ mod tests {
             assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");
         }
     }
+
+    /// The settings that a section knows, as its refusal of another one lists them.
+    fn settings(section: &str) -> Vec<String> {
+        let problems = Config::parse(&format!("[{section}]\n\"no such setting\" = 1\n"), Path::new("."));
+        let problems = problems.unwrap_err();
+        let start = format!("[{section}]: unknown field `no such setting`, expected ");
+        let said = problems.iter().find_map(|problem| problem.strip_prefix(&start));
+        let said = said.unwrap_or_else(|| panic!("[{section}] takes anything: {problems:?}"));
+        said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_setting_is_described() {
+        let page = include_str!("../../../docs/configuration.md");
+        let problems = Config::parse("surprise = 1", Path::new(".")).unwrap_err();
+        let said = problems.iter().find_map(|problem| problem.split_once("; there are ")).unwrap().1;
+        let sections: Vec<&str> = said.split(", ").flat_map(|names| names.split(" and ")).collect();
+        assert!(sections.len() >= 10, "{sections:?}");
+        // Their members are named by the operator, or by the driver.
+        let (free, sections): (Vec<&str>, Vec<&str>) =
+            sections.into_iter().partition(|name| ["sliver_types", "drivers"].contains(name));
+        assert_eq!(free.len(), 2);
+        for section in sections {
+            let (_, text) = page.split_once(&format!("\n## `[{section}]`")).expect(section);
+            let text = text.split_once("\n## ").map_or(text, |(own, _)| own);
+            let rows: Vec<&str> = text
+                .lines()
+                .filter_map(|line| line.strip_prefix("| ")?.split_once(" | ").map(|(names, _)| names))
+                .collect();
+            let known = settings(section);
+            assert!(!known.is_empty());
+            for setting in known {
+                let quoted = [format!("`{setting}`"), format!("`[[{section}.{setting}]]`")];
+                let described =
+                    rows.iter().any(|names| quoted.iter().any(|name| names.contains(name.as_str())));
+                assert!(described, "docs/configuration.md says nothing of {section}.{setting}");
+            }
+        }
+    }
 }
