@@ -15,11 +15,11 @@ use crate::health;
 use crate::inspection;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
-use crate::secrets::{PasswordError, PasswordSource};
+use crate::secrets::PasswordError;
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
 use drivers::ComputeDriver;
-use drivers::deltacloud::{DeltacloudConfig, DeltacloudDriver};
+use drivers::deltacloud::DeltacloudDriver;
 use drivers::mock::{MockConfig, MockDriver};
 use serde::Deserialize;
 use state::{SqliteStore, Store, StoreError};
@@ -32,6 +32,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
+
+mod deltacloud_driver;
+
+pub use deltacloud_driver::deltacloud_settings;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -365,49 +369,6 @@ pub fn mock_settings(section: &DriverSection) -> Result<(PathBuf, MockConfig), S
     let config: MockConfig =
         settings.mock.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
     Ok((settings.database, config))
-}
-
-/// What a `deltacloud` driver is configured with.
-#[derive(Debug, Deserialize)]
-struct DeltacloudSettings {
-    /// Entry point of the server.
-    url: String,
-    /// User of the cloud behind it.
-    user: String,
-    #[serde(flatten)]
-    password: PasswordSource,
-    /// Which of the server's drivers to use.
-    driver: Option<String>,
-    /// Which of that driver's providers to use.
-    provider: Option<String>,
-    /// Seconds to wait for an answer.
-    timeout: Option<f64>,
-}
-
-/// Reads the settings of a `deltacloud` driver without connecting.
-///
-/// # Errors
-/// What is wrong with them.
-pub fn deltacloud_settings(section: &DriverSection, folder: &Path) -> Result<DeltacloudConfig, String> {
-    const KNOWN: [&str; 7] =
-        ["url", "user", "password_file", "password_env", "driver", "provider", "timeout"];
-    if let Some(unknown) = section.settings.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        return Err(format!("unknown field `{unknown}`; there are {}", KNOWN.join(", ")));
-    }
-    let settings: DeltacloudSettings =
-        section.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-    let timeout = settings.timeout.unwrap_or(30.0);
-    if !(0.1..=3600.0).contains(&timeout) {
-        return Err(format!("timeout: {timeout} is not between 0.1 and 3600 seconds"));
-    }
-    let password = settings.password.read(folder).map_err(|error| error.to_string())?;
-    Ok(DeltacloudConfig {
-        name: section.name.clone(),
-        driver: settings.driver,
-        provider: settings.provider,
-        timeout: Duration::from_secs_f64(timeout),
-        ..DeltacloudConfig::new(settings.url, settings.user, password)
-    })
 }
 
 /// Everything that is wrong with one `[[drivers]]` entry; `folder` is what relative paths start from.

@@ -1,11 +1,13 @@
-//! Requests to the Deltacloud API: what is read before anybody has logged in.
+//! The Deltacloud API, in both directions: requests of clients, read before anybody has logged in, and answers of clouds.
 
 use am_server::faces::deltacloud::multipart;
 use am_server::faces::deltacloud::negotiation::{USUAL, choose};
 use am_server::faces::deltacloud::params::{Params, Path};
 use bytes::Bytes;
 
-use crate::{Growth, Reader, bounded, parts, refused, taken, text};
+use drivers::deltacloud::reads_answer;
+
+use crate::{Growth, Reader, bounded, parts, refused, taken, text, xml};
 
 /// Reads a query or a form, lets it win over another, and gives it back as an error does.
 pub const DELTACLOUD_QUERY: Reader = Reader { name: "deltacloud_query", read: query, growths: QUERIES };
@@ -22,6 +24,77 @@ pub const DELTACLOUD_ACCEPT: Reader = Reader {
     read: |bytes| text(bytes).is_some_and(|text| choose(Some(text), None, USUAL).is_ok()),
     growths: HEADERS,
 };
+
+/// A cloud's answer, in XML or JSON.
+pub const DELTACLOUD_ANSWER: Reader = Reader {
+    name: "deltacloud_answer",
+    read: |bytes| text(bytes).is_some_and(|body| reads_answer("", body)),
+    growths: ANSWERS,
+};
+
+const ANSWERS: &[Growth] = &[
+    taken("instances", 30, |n| listed("instances", &parts(n, |i| INSTANCE.replace("ID", &format!("i{i}"))))),
+    taken("actions", 100, |n| {
+        listed("instance", &format!("<actions>{}</actions>", "<link rel='stop'/>".repeat(n)))
+    }),
+    taken("properties", 50, |n| {
+        let property = |i| {
+            format!("<property kind='enum' name='p{i}' value='1'><enum><entry value='1'/></enum></property>")
+        };
+        listed("hardware_profile", &parts(n, property))
+    }),
+    taken("values of a property", 100, |n| {
+        let entries = parts(n, |i| format!("<entry value='{i}'/>"));
+        listed(
+            "hardware_profile",
+            &format!("<property kind='enum' name='p'><enum>{entries}</enum></property>"),
+        )
+    }),
+    taken("samples", 20, |n| {
+        let property = |name| format!("<property name='{name}' value='1'/>");
+        let sample = ["minimum", "maximum", "average", "timestamp", "unit"].map(property).concat();
+        let samples = format!("<sample>{sample}</sample>").repeat(n);
+        listed("metric", &format!("<properties><cpuUtilization>{samples}</cpuUtilization></properties>"))
+    }),
+    taken("states", 50, |n| {
+        listed(
+            "states",
+            &parts(n, |i| format!("<state name='s{i}'><transition action='stop' to='s{i}'/></state>")),
+        )
+    }),
+    taken("transitions", 50, |n| {
+        let ways = parts(n, |i| format!("<transition action='stop' to='s{i}'/>"));
+        listed("states", &format!("<state name='s'>{ways}</state>"))
+    }),
+    taken("mixed", 100, |n| listed("a", &xml::mixed(n))),
+    taken("text", 10_000, |n| listed("instance", &xml::long_text(n))),
+    taken("namespaces", 100, |n| listed("a", &xml::declarations(n))),
+    bounded("attributes", 30, |n| listed("a", &xml::attributes(n))),
+    bounded("nested", 20, |n| xml::nested(n).into_bytes()),
+    refused("nested deep", 5000, |n| xml::nested(n).into_bytes()),
+    refused("unclosed", 5000, |n| "<a>".repeat(n).into_bytes()),
+    refused("open comments", 5000, |n| listed("a", &"<!--".repeat(n))),
+    taken("JSON instances", 30, |n| {
+        let instance =
+            |i| format!("{{\"id\":\"i{i}\",\"state\":\"RUNNING\",\"actions\":[{{\"rel\":\"stop\"}}]}},");
+        format!("{{\"instances\":[{}null]}}", parts(n, instance)).into_bytes()
+    }),
+    taken("JSON members", 200, |n| {
+        format!("{{\"a\":{{{}\"z\":1}}}}", parts(n, |i| format!("\"m{i}\":1.5,"))).into_bytes()
+    }),
+    taken("JSON numbers", 1000, |n| format!("[{}0]", "1,".repeat(n)).into_bytes()),
+    taken("JSON text", 5000, |n| format!("{{\"a\":\"{}\"}}", "\\n\\u00e9".repeat(n)).into_bytes()),
+    refused("JSON nested", 5000, |n| "[".repeat(n).into_bytes()),
+];
+
+const INSTANCE: &str = "<instance href='http://h/api/instances/ID' id='ID'><name>n</name><owner_id>o</owner_id>\
+    <image id='img'/><realm id='us'/><state>RUNNING</state><hardware_profile id='m1'><property name='memory' value='1'/>\
+    </hardware_profile><actions><link rel='stop' method='post' href='http://h/stop'/></actions><public_addresses>\
+    <address type='ipv4'>192.0.2.1</address></public_addresses></instance>";
+
+fn listed(root: &str, content: &str) -> Vec<u8> {
+    format!("<?xml version='1.0'?><{root} id='x'>{content}</{root}>").into_bytes()
+}
 
 const QUERIES: &[Growth] = &[
     taken("one name", 2000, |n| "a=b&".repeat(n).into_bytes()),

@@ -27,7 +27,9 @@ pub mod judge;
 
 pub use certificates::{CERTIFICATE_DER, CERTIFICATE_PEM};
 pub use credential::{C14N, CREDENTIAL};
-pub use deltacloud::{DELTACLOUD_ACCEPT, DELTACLOUD_MULTIPART, DELTACLOUD_PATH, DELTACLOUD_QUERY};
+pub use deltacloud::{
+    DELTACLOUD_ACCEPT, DELTACLOUD_ANSWER, DELTACLOUD_MULTIPART, DELTACLOUD_PATH, DELTACLOUD_QUERY,
+};
 pub use names::{SSH_KEYS, URN, URN_TEXT};
 pub use rspecs::{RSPEC_COMPARE, RSPEC_MANIFEST, RSPEC_REQUEST};
 pub use xmlrpc::XMLRPC;
@@ -92,6 +94,7 @@ pub fn all() -> Vec<Reader> {
         RSPEC_REQUEST,
         RSPEC_MANIFEST,
         RSPEC_COMPARE,
+        DELTACLOUD_ANSWER,
         DELTACLOUD_QUERY,
         DELTACLOUD_PATH,
         DELTACLOUD_MULTIPART,

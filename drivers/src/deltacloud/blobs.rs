@@ -9,9 +9,9 @@ use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder};
 
 use super::DeltacloudDriver;
-use super::calls::entity;
 use super::decode;
-use super::http::unanswered;
+use super::http::{of_reading, unanswered};
+use super::wire::Unreadable;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{Blob, BlobStream, PutBlob};
@@ -42,7 +42,7 @@ impl DeltacloudDriver {
         let request = with_metadata(request, &blob.user_metadata)?.body(Body::wrap_stream(content));
         let response = request.send().await.map_err(|error| unanswered(&error, operation))?;
         let told = self.server.told(response, operation, &format!("{bucket_id}/{}", blob.id)).await?;
-        entity(told.document().as_ref(), decode::blob)
+        told.entity(decode::blob)
     }
 
     pub(super) async fn content(&self, bucket_id: &str, id: &str) -> Answer<BlobStream> {
@@ -77,8 +77,8 @@ impl DeltacloudDriver {
     pub(super) async fn blob_of(&self, bucket_id: &str, id: &str) -> Answer<Blob> {
         let url = self.member(Collection::Blobs, Verb::Show, &[bucket_id, id]).await?;
         let operation = Operation::new(Collection::Blobs, Verb::Show);
-        let node = self.server.get(&url, operation, &format!("{bucket_id}/{id}")).await?;
-        entity(Some(&node), decode::blob)
+        let tree = self.server.get(&url, operation, &format!("{bucket_id}/{id}")).await?;
+        decode::blob(tree.root()).ok_or(Unreadable::Unexpected).map_err(of_reading)
     }
 }
 

@@ -3,8 +3,8 @@
 use reqwest::{Method, Url};
 
 use super::DeltacloudDriver;
-use super::http::{Told, unreadable};
-use super::wire::Node;
+use super::http::{Told, of_reading, unreadable};
+use super::wire::{Node, Tree, Unreadable};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::Instance;
@@ -12,7 +12,7 @@ use crate::operation::{Collection, Operation, Verb};
 use crate::states::InstanceAction;
 
 /// Reads one entity.
-pub(super) type Decode<T> = fn(&Node) -> Option<T>;
+pub(super) type Decode<T> = fn(Node<'_>) -> Option<T>;
 
 /// Who has made a thing that is found, as far as it shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,6 @@ pub(super) fn form<'a>(
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// The entity in an answer, which must be there.
-pub(super) fn entity<T>(node: Option<&Node>, decode: Decode<T>) -> Answer<T> {
-    node.and_then(decode).ok_or_else(|| unreadable("the answer does not describe what was asked about"))
-}
-
 impl DeltacloudDriver {
     /// Refuses an operation that the server lacks; otherwise gives its collection's link.
     pub(super) async fn collection(&self, collection: Collection, verb: Verb) -> Answer<Url> {
@@ -68,13 +63,13 @@ impl DeltacloudDriver {
     pub(super) async fn list<T>(&self, collection: Collection, decode: Decode<T>) -> Answer<Vec<T>> {
         let url = self.collection(collection, Verb::Index).await?;
         let told = self.server.fetch(&url, Operation::new(collection, Verb::Index), "").await?;
-        told.list(decode).ok_or_else(|| unreadable("the answer does not list what was asked for"))
+        told.list(decode).map_err(of_reading)
     }
 
     pub(super) async fn show<T>(&self, collection: Collection, id: &str, decode: Decode<T>) -> Answer<T> {
         let url = self.member(collection, Verb::Show, &[id]).await?;
-        let node = self.server.get(&url, Operation::new(collection, Verb::Show), id).await?;
-        entity(Some(&node), decode)
+        let tree = self.server.get(&url, Operation::new(collection, Verb::Show), id).await?;
+        decode(tree.root()).ok_or(Unreadable::Unexpected).map_err(of_reading)
     }
 
     /// Sends the form of a creation; `harmless` where doing it twice is as doing it once.
@@ -107,7 +102,7 @@ impl DeltacloudDriver {
             return if equal { Ok(before) } else { Err(DriverError::conflict(collection, name, why)) };
         }
         let made = match self.post(collection, form, name, unique).await {
-            Ok(told) => entity(told.document().as_ref(), decode),
+            Ok(told) => told.entity(decode),
             Err(error) => Err(error),
         };
         match made {
@@ -176,16 +171,13 @@ impl DeltacloudDriver {
         let operation = Operation::new(Collection::Instances, verb);
         self.found().await?.capabilities.require(operation)?;
         let shown = self.member(Collection::Instances, Verb::Show, &[id]).await?;
-        let node = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
-        let wrong_state = |node: &Node| {
-            let state = entity(Some(node), decode).map(|instance| instance.state);
-            state.map_or_else(
-                |error| error,
-                |state| DriverError::WrongState { id: id.to_owned(), state, verb },
-            )
+        let tree = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
+        let wrong_state = |tree: &Tree| match decode(tree.root()) {
+            Some(instance) => DriverError::WrongState { id: id.to_owned(), state: instance.state, verb },
+            None => of_reading(Unreadable::Unexpected),
         };
-        let link = node.list("actions").find(|link| link.text(&["rel"]) == Some(action.as_str()));
-        let Some(link) = link else { return Err(wrong_state(&node)) };
+        let link = tree.root().list("actions").find(|link| link.text(&["rel"]) == Some(action.as_str()));
+        let Some(link) = link else { return Err(wrong_state(&tree)) };
         let url = self.server.follow(&link.words(&["href"]))?;
         let method = if link.words(&["method"]).eq_ignore_ascii_case("delete") {
             Method::DELETE
@@ -193,7 +185,7 @@ impl DeltacloudDriver {
             Method::POST
         };
         match self.server.change(method, &url, &[], operation, id, false).await {
-            Ok(told) => Ok(told.document().as_ref().and_then(decode)),
+            Ok(told) => Ok(told.entity(decode).ok()),
             // Between the look and the act it went another way: look again for what to say. Real servers
             // answer 403 when it is gone.
             Err(DriverError::Backend { status: Some(403 | 405), .. }) => {

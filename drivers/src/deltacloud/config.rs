@@ -22,10 +22,18 @@ pub struct DeltacloudConfig {
     pub provider: Option<String>,
     /// The longest to wait for an answer, and for each piece of a blob.
     pub timeout: Duration,
+    /// The most bytes of an answer that are read; of a blob's content any number are.
+    pub answer_bytes: usize,
+    /// Send several requests over one connection. Some servers close a connection that they have promised to keep, just
+    /// when the next request comes, which then is lost.
+    pub keep_alive: bool,
+    /// Send the password in the clear: without it `http://` is taken only for this machine.
+    pub insecure: bool,
 }
 
 impl DeltacloudConfig {
-    /// A server's default driver and provider, waited for half a minute.
+    /// A server's default driver and provider, waited for half a minute; answers of at most 64 MiB; a connection for each
+    /// request.
     #[must_use]
     pub fn new(url: impl Into<String>, user: impl Into<String>, password: Secret) -> Self {
         Self {
@@ -36,6 +44,9 @@ impl DeltacloudConfig {
             driver: None,
             provider: None,
             timeout: Duration::from_secs(30),
+            answer_bytes: 64 << 20,
+            keep_alive: false,
+            insecure: false,
         }
     }
 }

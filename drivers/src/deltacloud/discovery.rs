@@ -48,11 +48,12 @@ impl Discovery {
         let mut entry_point = server.entry_point();
         // Credentials that are wrong are better known now than at the first instance.
         entry_point.query_pairs_mut().append_pair("force_auth", "1");
-        let root = server.get(&entry_point, index, "").await?;
-        if root.name != "api" || root.text(&["version"]).is_none() {
+        let tree = server.get(&entry_point, index, "").await?;
+        let root = tree.root();
+        if root.name() != "api" || root.text(&["version"]).is_none() {
             return Err(ConnectError::NotDeltacloud("its entry point tells no version of the API"));
         }
-        let of_xml = root.fields().filter(|field| field.name == "link");
+        let of_xml = root.fields().filter(|field| field.name() == "link");
         let (mut links, mut told) = (BTreeMap::new(), Vec::new());
         for link in of_xml.chain(root.list("links")) {
             let (Some(rel), Some(href)) = (link.text(&["rel"]), link.text(&["href"])) else { continue };
@@ -70,7 +71,7 @@ impl Discovery {
             }
         }
         let states = match links.get(&Collection::InstanceStates) {
-            Some(url) => decode::states(&server.get(url, index, "").await?),
+            Some(url) => decode::states(server.get(url, index, "").await?.root()),
             None => {
                 return Err(ConnectError::NotDeltacloud("its entry point has no link to instance states"));
             }
@@ -90,20 +91,20 @@ impl Discovery {
     }
 }
 
-fn features(link: &Node, collection: Collection) -> Vec<Told> {
-    let known = |node: &Node| {
+fn features(link: Node<'_>, collection: Collection) -> Vec<Told> {
+    let known = |node: Node<'_>| {
         let name = node.text(&["name"])?;
         let feature = Feature::ALL
             .iter()
             .copied()
             .find(|f| f.as_str() == name && f.operation().collection() == collection)?;
-        let of_xml = node.fields().filter(|field| field.name == "constraint");
+        let of_xml = node.fields().filter(|field| field.name() == "constraint");
         let of_xml = of_xml.filter_map(|c| Some((c.text(&["name"])?.to_owned(), c.words(&["value"]))));
         let of_json = node.list("constraints");
-        let of_json = of_json.filter_map(|c| Some((c.name.clone(), c.own_text()?.to_owned())));
+        let of_json = of_json.filter_map(|c| Some((c.name().to_owned(), c.own_text()?.to_owned())));
         Some(Told { feature, constraints: of_xml.chain(of_json).collect() })
     };
-    let of_xml = link.fields().filter(|field| field.name == "feature");
+    let of_xml = link.fields().filter(|field| field.name() == "feature");
     // In JSON each is a list of one.
     let of_json = link.list("features").flat_map(|list| list.fields());
     of_xml.chain(of_json).filter_map(known).collect()

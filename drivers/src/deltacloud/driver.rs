@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
-use super::calls::{MadeBy, entity, form};
+use super::calls::{MadeBy, form};
 use super::{DeltacloudDriver, decode};
 use crate::capability::Capabilities;
 use crate::driver::{Answer, ComputeDriver};
@@ -134,7 +134,7 @@ impl ComputeDriver for DeltacloudDriver {
 
     async fn create_address(&self) -> Answer<Address> {
         let told = self.post(Collection::Addresses, &[], "", false).await?;
-        entity(told.document().as_ref(), decode::address)
+        told.entity(decode::address)
     }
 
     async fn associate_address(&self, id: &str, instance_id: &str) -> Answer<Address> {

@@ -1,8 +1,10 @@
 //! Load balancers, and commands on instances.
 
 use super::DeltacloudDriver;
-use super::calls::{MadeBy, entity, form};
+use super::calls::{MadeBy, form};
 use super::decode;
+use super::http::of_reading;
+use super::wire::Unreadable;
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::{CommandOutput, CreateLoadBalancer, LoadBalancer, RunCommand, Secret};
@@ -14,8 +16,8 @@ impl DeltacloudDriver {
     pub(super) async fn run(&self, id: &str, command: &RunCommand) -> Answer<CommandOutput> {
         let operation = Operation::new(Collection::Instances, Verb::Run);
         let shown = self.member(Collection::Instances, Verb::Show, &[id]).await?;
-        let node = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
-        let link = node.list("actions").find(|link| link.text(&["rel"]) == Some(Verb::Run.as_str()));
+        let tree = self.server.get(&shown, Operation::new(Collection::Instances, Verb::Show), id).await?;
+        let link = tree.root().list("actions").find(|link| link.text(&["rel"]) == Some(Verb::Run.as_str()));
         let link = link.ok_or(DriverError::Unsupported { operation })?;
         let url = self.server.follow(&link.words(&["href"]))?;
         let port = command.port.map(|port| port.to_string());
@@ -28,10 +30,11 @@ impl DeltacloudDriver {
         ]);
         let told = self.server.change(reqwest::Method::POST, &url, &fields, operation, id, false).await;
         match told {
-            Ok(told) => entity(told.document().as_ref(), decode::command_output),
+            Ok(told) => told.entity(decode::command_output),
             Err(DriverError::Backend { status: Some(405), .. }) => {
-                let state = entity(Some(&node), decode::instance)?.state;
-                Err(DriverError::WrongState { id: id.to_owned(), state, verb: Verb::Run })
+                let shown =
+                    decode::instance(tree.root()).ok_or_else(|| of_reading(Unreadable::Unexpected))?;
+                Err(DriverError::WrongState { id: id.to_owned(), state: shown.state, verb: Verb::Run })
             }
             Err(error) => Err(error),
         }

@@ -1,19 +1,19 @@
 //! Requests to a server: sent with credentials, answered in time, repeated only where that is harmless.
 
+use std::net::IpAddr;
+use std::string::FromUtf8Error;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 
 use super::config::{ConnectError, DeltacloudConfig};
-use super::wire::Node;
+use super::wire::{Node, Tree, Unreadable};
 use crate::driver::Answer;
 use crate::error::DriverError;
 use crate::model::Secret;
 use crate::operation::{Collection, Operation, Verb};
 
-/// The most bytes of an answer that are read: a listing of some hundred thousand instances.
-const LARGEST: usize = 512 << 20;
 /// How often something harmless is tried.
 const ATTEMPTS: u32 = 4;
 /// The pause before the second attempt; it doubles from one to the next.
@@ -30,24 +30,58 @@ pub(super) struct Server {
     password: Secret,
     headers: HeaderMap,
     timeout: Duration,
+    /// The most bytes of an answer that are read.
+    answer_bytes: usize,
 }
 
 /// What a server answered.
 pub(super) struct Told {
     pub(super) headers: HeaderMap,
-    body: String,
+    /// The text, or that there was more of it than is read.
+    body: Result<String, Unreadable>,
 }
 
 impl Told {
-    /// The tree of the document, if there is one.
-    pub(super) fn document(&self) -> Option<Node> {
-        Node::read(media_type(&self.headers), &self.body)
+    fn body(&self) -> Result<&str, Unreadable> {
+        self.body.as_deref().map_err(|beyond| *beyond)
     }
 
-    /// The things of a list, read one after the other: of a long list no tree is made.
-    pub(super) fn list<T>(&self, decode: impl Fn(&Node) -> Option<T>) -> Option<Vec<T>> {
-        Node::read_list(media_type(&self.headers), &self.body, decode)
+    /// The tree of the document.
+    pub(super) fn document(&self) -> Result<Tree, Unreadable> {
+        Tree::read(media_type(&self.headers), self.body()?)
     }
+
+    /// The things of a list, read one after the other: of a long list in XML no tree is made.
+    pub(super) fn list<T>(&self, decode: impl FnMut(Node<'_>) -> Option<T>) -> Result<Vec<T>, Unreadable> {
+        Tree::read_list(media_type(&self.headers), self.body()?, decode)
+    }
+
+    /// The entity in the answer to a change. Where there is none the change may have happened all the same.
+    pub(super) fn entity<T>(&self, decode: impl Fn(Node<'_>) -> Option<T>) -> Answer<T> {
+        let entity = self.document().and_then(|tree| decode(tree.root()).ok_or(Unreadable::Unexpected));
+        entity.map_err(|why| unreadable(&why.to_string()))
+    }
+}
+
+/// What to say of an answer to a reading. One beyond the bounds counts as none: this server is left alone. No request
+/// is repeated for it at once.
+pub(super) fn of_reading(why: Unreadable) -> DriverError {
+    if why.is_beyond_bounds() {
+        DriverError::Unavailable { why: why.to_string(), retry_after: None }
+    } else {
+        unreadable(&why.to_string())
+    }
+}
+
+/// Whether the address is one of `http` on another machine than this.
+pub(super) fn sends_in_the_clear(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let here = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        // The parser of URLs has put it into lower case.
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    };
+    url.scheme() == "http" && !here
 }
 
 fn media_type(headers: &HeaderMap) -> &str {
@@ -60,6 +94,12 @@ impl Server {
         if !matches!(base.scheme(), "http" | "https") || base.host().is_none() {
             return Err(ConnectError::Url("it must begin with http:// or https:// and a host".into()));
         }
+        if sends_in_the_clear(&base) && !config.insecure {
+            return Err(ConnectError::Url(
+                "http:// sends the password in the clear to another machine; use https://, or set insecure = true"
+                    .into(),
+            ));
+        }
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/xml, application/json;q=0.5"));
         for (name, value) in
@@ -71,7 +111,11 @@ impl Server {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
+        if !config.keep_alive {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let client = Client::builder()
+            .pool_max_idle_per_host(if config.keep_alive { usize::MAX } else { 0 })
             .connect_timeout(config.timeout.min(Duration::from_secs(10)))
             .read_timeout(config.timeout)
             .tcp_nodelay(true)
@@ -86,6 +130,7 @@ impl Server {
             password: config.password.clone(),
             headers,
             timeout: config.timeout,
+            answer_bytes: config.answer_bytes,
         })
     }
 
@@ -124,9 +169,8 @@ impl Server {
     }
 
     /// Reads the document of something.
-    pub(super) async fn get(&self, url: &Url, operation: Operation, id: &str) -> Answer<Node> {
-        let told = self.fetch(url, operation, id).await?;
-        told.document().ok_or_else(|| unreadable("the answer holds nothing that could be read"))
+    pub(super) async fn get(&self, url: &Url, operation: Operation, id: &str) -> Answer<Tree> {
+        self.fetch(url, operation, id).await?.document().map_err(of_reading)
     }
 
     /// Changes something. Tried again only while the server cannot have got the request, or, where `harmless`
@@ -190,14 +234,14 @@ impl Server {
     /// Reads an answer to its end, a refusal as the error it means.
     pub(super) async fn told(&self, response: Response, operation: Operation, id: &str) -> Answer<Told> {
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = collect(response, operation).await?;
+        let body = collect(response, operation, self.answer_bytes).await?;
         let told = Told { headers, body };
         if status.is_success() {
             return Ok(told);
         }
         let seconds = told.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
         let retry_after = seconds.map(Duration::from_secs);
-        Err(refusal(status, &message(told.document().as_ref(), &told.body), operation, id, retry_after))
+        Err(refusal(status, &message(&told), operation, id, retry_after))
     }
 
     /// The headers of an answer to OPTIONS, or nothing.
@@ -217,15 +261,20 @@ async fn pause(attempt: u32, error: &DriverError) {
     tokio::time::sleep(pause.max(wished).min(LONGEST_PAUSE)).await;
 }
 
-async fn collect(mut response: Response, operation: Operation) -> Answer<String> {
+async fn collect(
+    mut response: Response,
+    operation: Operation,
+    most: usize,
+) -> Answer<Result<String, Unreadable>> {
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(|error| unanswered(&error, operation))? {
-        if body.len() + piece.len() > LARGEST {
-            return Err(unreadable("the answer is too large"));
+        if body.len() + piece.len() > most {
+            return Ok(Err(Unreadable::Bytes(most)));
         }
         body.extend_from_slice(&piece);
     }
-    Ok(String::from_utf8(body).unwrap_or_else(|wrong| String::from_utf8_lossy(wrong.as_bytes()).into_owned()))
+    let lossy = |wrong: FromUtf8Error| String::from_utf8_lossy(wrong.as_bytes()).into_owned();
+    Ok(Ok(String::from_utf8(body).unwrap_or_else(lossy)))
 }
 
 /// A failure of the way to the server and back. What is known not to have left cannot have happened.
@@ -242,10 +291,13 @@ pub(super) fn unreadable(why: &str) -> DriverError {
 }
 
 /// What a refusal says, shortened.
-fn message(document: Option<&Node>, body: &str) -> String {
+fn message(told: &Told) -> String {
     const LONGEST: usize = 300;
-    let said =
-        document.and_then(|d| d.text(&["message"])).unwrap_or(if document.is_some() { "" } else { body });
+    let document = told.document();
+    let said = match &document {
+        Ok(document) => document.root().text(&["message"]).unwrap_or_default(),
+        Err(_) => told.body().unwrap_or_default(),
+    };
     let said = if said.trim_start().starts_with('<') { "" } else { said.trim() };
     said.chars().take(LONGEST).collect()
 }
@@ -301,51 +353,4 @@ fn refusal(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn server(url: &str) -> Server {
-        let config = DeltacloudConfig::new(url, "u", Secret::new("p"));
-        Server::new(&config).unwrap()
-    }
-
-    #[test]
-    fn no_link_leads_away_from_the_server() {
-        let server = server("https://cloud.example:8443/api");
-        for link in [
-            "http://internal:3001/api/realms",
-            "/api/realms",
-            "realms",
-            "https://cloud.example:8443/api/realms",
-        ] {
-            assert_eq!(
-                server.follow(link).unwrap().as_str(),
-                "https://cloud.example:8443/api/realms",
-                "{link}"
-            );
-        }
-        assert_eq!(server.follow("//evil.example/x").unwrap().host_str(), Some("cloud.example"));
-    }
-
-    #[test]
-    fn refusals_become_the_errors_they_mean() {
-        let create = Operation::new(Collection::Instances, Verb::Create);
-        let error =
-            |status, message| refusal(StatusCode::from_u16(status).unwrap(), message, create, "n", None);
-        assert_eq!(
-            error(400, "Required parameter 'image_id' not found in [name]"),
-            DriverError::invalid("image_id", "Required parameter 'image_id' not found in [name]")
-        );
-        assert_eq!(
-            error(400, "realm_id: there is no realm"),
-            DriverError::invalid("realm_id", "there is no realm")
-        );
-        assert_eq!(error(412, ""), DriverError::Unsupported { operation: create });
-        assert!(error(500, "oops").may_have_happened());
-        assert!(!error(503, "").may_have_happened());
-        assert!(!error(403, "Forbidden").may_have_happened());
-        let bucket = Operation::new(Collection::Buckets, Verb::Destroy);
-        let held = refusal(StatusCode::INTERNAL_SERVER_ERROR, "BucketNotEmpty", bucket, "b", None);
-        assert!(matches!(held, DriverError::Conflict { .. }));
-    }
-}
+mod tests;

@@ -2,7 +2,9 @@
 
 use base64::Engine;
 
-use super::calls::{MadeBy, entity, form};
+use super::calls::{MadeBy, form};
+use super::http::of_reading;
+use super::wire::Node;
 use super::{DeltacloudDriver, decode, token};
 use crate::driver::{Answer, ComputeDriver};
 use crate::error::DriverError;
@@ -36,9 +38,16 @@ impl DeltacloudDriver {
         let mut url = self.collection(Collection::Instances, Verb::Index).await?;
         // A server that knows this filter saves both sides a listing; any other lists all.
         url.query_pairs_mut().append_pair("name", name);
-        let root = self.server.get(&url, Operation::new(Collection::Instances, Verb::Index), "").await?;
-        let found = root.fields().find(|node| node.text(&["name"]) == Some(name));
-        found.map(|node| entity(Some(node), decode::instance)).transpose()
+        let told = self.server.fetch(&url, Operation::new(Collection::Instances, Verb::Index), "").await?;
+        let mut found = None;
+        let take = |node: Node<'_>| {
+            if found.is_none() && node.text(&["name"]) == Some(name) {
+                found = Some(decode::instance(node)?);
+            }
+            Some(())
+        };
+        told.list(take).map_err(of_reading)?;
+        Ok(found)
     }
 
     /// Says where there is no room and for how many there is.
@@ -74,7 +83,7 @@ impl DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::Images, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::image)
+                told.entity(decode::image)
             }
         }
     }
@@ -96,7 +105,7 @@ impl DeltacloudDriver {
         let fields = self.creation(request, &name);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let made = match self.post(Collection::Instances, &fields, &request.name, unique).await {
-            Ok(told) => entity(told.document().as_ref(), decode::instance),
+            Ok(told) => told.entity(decode::instance),
             Err(error) => Err(self.with_limit(error, request.realm_id.as_deref()).await),
         };
         match made {

@@ -29,6 +29,7 @@ mod token;
 mod wire;
 
 pub use self::config::{ConnectError, DeltacloudConfig};
+pub use self::decode::reads_answer;
 
 use self::discovery::Discovery;
 use self::http::Server;
@@ -53,7 +54,14 @@ impl DeltacloudDriver {
     /// # Errors
     /// [`ConnectError::Url`] for what is wrong whatever the server says.
     pub fn new(config: DeltacloudConfig) -> Result<Self, ConnectError> {
-        Ok(Self { server: Server::new(&config)?, name: config.name, found: OnceCell::new() })
+        let server = Server::new(&config)?;
+        if http::sends_in_the_clear(&server.entry_point()) {
+            tracing::warn!(
+                driver = config.name,
+                "the driver sends its password in the clear: its url begins with http:// and is another machine's"
+            );
+        }
+        Ok(Self { server, name: config.name, found: OnceCell::new() })
     }
 
     /// Connects, and discovers what the server offers.

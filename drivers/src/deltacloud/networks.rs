@@ -1,7 +1,7 @@
 //! Networks, subnets, interfaces and firewalls: creations with more than one field.
 
 use super::DeltacloudDriver;
-use super::calls::{MadeBy, entity, form};
+use super::calls::{MadeBy, form};
 use super::decode;
 use super::http::unreadable;
 use crate::driver::{Answer, ComputeDriver};
@@ -96,7 +96,7 @@ impl DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::Subnets, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::subnet)
+                told.entity(decode::subnet)
             }
         }
     }

@@ -1,8 +1,10 @@
 //! Addresses, volumes and snapshots: what is attached to instances.
 
 use super::DeltacloudDriver;
-use super::calls::{MadeBy, entity, form};
+use super::calls::{MadeBy, form};
 use super::decode;
+use super::http::of_reading;
+use super::wire::Node;
 use crate::driver::{Answer, ComputeDriver};
 use crate::model::{Address, CreateSnapshot, CreateVolume, Snapshot, Volume};
 use crate::operation::{Collection, Operation, Verb};
@@ -30,9 +32,15 @@ impl DeltacloudDriver {
         let mut url = self.collection(Collection::StorageVolumes, Verb::Index).await?;
         // A server that knows this filter saves both sides a listing; any other lists all.
         url.query_pairs_mut().append_pair("name", name);
-        let root = self.server.get(&url, index, "").await?;
-        let found = root.fields().filter(|node| node.text(&["name"]) == Some(name));
-        let all: Vec<Volume> = found.map(|node| entity(Some(node), decode::volume)).collect::<Answer<_>>()?;
+        let told = self.server.fetch(&url, index, "").await?;
+        let mut all: Vec<Volume> = Vec::new();
+        let take = |node: Node<'_>| {
+            if node.text(&["name"]) == Some(name) {
+                all.push(decode::volume(node)?);
+            }
+            Some(())
+        };
+        told.list(take).map_err(of_reading)?;
         Ok(Volume::of_several(all))
     }
 
@@ -56,7 +64,7 @@ impl DeltacloudDriver {
             }
             None => {
                 let told = self.post(Collection::StorageVolumes, &fields, "", false).await?;
-                entity(told.document().as_ref(), decode::volume)
+                told.entity(decode::volume)
             }
         }
     }
@@ -98,6 +106,6 @@ impl DeltacloudDriver {
         // Real servers give names of their own, so a name protects only where names are unique.
         let harmless = self.found().await?.capabilities.unique_names && request.name.is_some();
         let told = self.post(Collection::StorageSnapshots, &fields, &request.volume_id, harmless).await?;
-        entity(told.document().as_ref(), decode::snapshot)
+        told.entity(decode::snapshot)
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{
 };
 use crate::states::{InstanceAction, InstanceState, StateMachine};
 
-pub(in super::super) fn realm(node: &Node) -> Option<Realm> {
+pub(in super::super) fn realm(node: Node<'_>) -> Option<Realm> {
     let id = node.id()?;
     let state = node.words(&["state"]).to_ascii_uppercase();
     Some(Realm {
@@ -36,10 +36,10 @@ fn usual_unit(property: &str) -> &'static str {
     }
 }
 
-fn property(node: &Node) -> Option<Property> {
+fn property(node: Node<'_>) -> Option<Property> {
     let name = node.text(&["name"])?.to_owned();
     let default = node.words(&["value"]);
-    let number = |node: &Node, name: &str| node.text(&[name]).and_then(|text| text.parse::<f64>().ok());
+    let number = |node: Node<'_>, name: &str| node.text(&[name]).and_then(|text| text.parse::<f64>().ok());
     let range = node.field("range").and_then(|range| {
         let (first, last) = (number(range, "first")?, number(range, "last")?);
         let default = default.parse::<f64>().ok().filter(|d| first <= *d && *d <= last).unwrap_or(first);
@@ -59,14 +59,14 @@ fn property(node: &Node) -> Option<Property> {
     Some(Property { name, unit, value })
 }
 
-pub(in super::super) fn hardware_profile(node: &Node) -> Option<HardwareProfile> {
+pub(in super::super) fn hardware_profile(node: Node<'_>) -> Option<HardwareProfile> {
     let id = node.id()?;
-    let told: Vec<Property> = node.fields().filter(|f| f.name == "property").filter_map(property).collect();
+    let told: Vec<Property> = node.fields().filter(|f| f.name() == "property").filter_map(property).collect();
     // JSON tells of each property one value and nothing else.
     let flat = node.list("properties").filter_map(|field| {
         Some(Property {
-            name: field.name.clone(),
-            unit: usual_unit(&field.name).to_owned(),
+            name: field.name().to_owned(),
+            unit: usual_unit(field.name()).to_owned(),
             value: PropertyValue::Fixed { value: field.own_text()?.to_owned() },
         })
     });
@@ -74,7 +74,7 @@ pub(in super::super) fn hardware_profile(node: &Node) -> Option<HardwareProfile>
     Some(HardwareProfile { name: name(node, &id), id, properties })
 }
 
-pub(in super::super) fn image(node: &Node) -> Option<Image> {
+pub(in super::super) fn image(node: Node<'_>) -> Option<Image> {
     let id = node.id()?;
     Some(Image {
         name: name(node, &id),
@@ -107,7 +107,7 @@ fn address_kind(kind: Option<&str>, value: &str) -> AddressKind {
     }
 }
 
-fn addresses(node: &Node, name: &str) -> Vec<InstanceAddress> {
+fn addresses(node: Node<'_>, name: &str) -> Vec<InstanceAddress> {
     node.list(name)
         .filter_map(|address| {
             let value = address.own_text().or_else(|| address.text(&["address"]))?;
@@ -125,14 +125,14 @@ fn action(rel: &str) -> Option<InstanceAction> {
     [Start, Stop, Reboot, Destroy].into_iter().find(|action| action.as_str() == rel)
 }
 
-pub(in super::super) fn instance(node: &Node) -> Option<Instance> {
+pub(in super::super) fn instance(node: Node<'_>) -> Option<Instance> {
     let id = node.id()?;
     let rels = || node.list("actions").filter_map(|link| link.text(&["rel"]));
     let profile = node.field("hardware_profile");
-    let of_xml = profile.into_iter().flat_map(Node::fields).filter(|f| f.name == "property");
+    let of_xml = profile.into_iter().flat_map(Node::fields).filter(|f| f.name() == "property");
     let of_xml = of_xml.filter_map(|p| Some((p.words(&["name"]), p.text(&["value"])?.to_owned())));
     let of_json = profile.into_iter().flat_map(|p| p.list("properties"));
-    let of_json = of_json.filter_map(|p| Some((p.name.clone(), p.own_text()?.to_owned())));
+    let of_json = of_json.filter_map(|p| Some((p.name().to_owned(), p.own_text()?.to_owned())));
     let login = node.field("authentication");
     let keyname = login.and_then(|login| {
         login.text(&["keyname"]).or_else(|| login.field("login").and_then(|login| login.text(&["keyname"])))
@@ -164,7 +164,7 @@ pub(in super::super) fn instance(node: &Node) -> Option<Instance> {
     })
 }
 
-pub(in super::super) fn key(node: &Node) -> Option<Key> {
+pub(in super::super) fn key(node: Node<'_>) -> Option<Key> {
     let id = node.id()?;
     let password = node.text(&["type", "credential_type"]) == Some("password");
     Some(Key {
@@ -177,21 +177,21 @@ pub(in super::super) fn key(node: &Node) -> Option<Key> {
     })
 }
 
-pub(in super::super) fn metric(node: &Node) -> Option<Metric> {
+pub(in super::super) fn metric(node: Node<'_>) -> Option<Metric> {
     let known = |name: &str| Measure::ALL.iter().copied().find(|measure| measure.as_str() == name);
     let series = node.list("properties").filter_map(|shown| {
         // In JSON a property says what it is called, in XML it is called so.
-        let measure = known(shown.text(&["name"]).unwrap_or(&shown.name))?;
-        let of_xml = shown.fields().filter(|field| field.name == "sample");
+        let measure = known(shown.text(&["name"]).unwrap_or(shown.name()))?;
+        let of_xml = shown.fields().filter(|field| field.name() == "sample");
         Some((measure, of_xml.chain(shown.list("values")).filter_map(sample).collect()))
     });
     Some(Metric { id: node.id()?, entity: node.words(&["entity"]), series: series.collect() })
 }
 
-fn sample(node: &Node) -> Option<Sample> {
+fn sample(node: Node<'_>) -> Option<Sample> {
     // In XML each value is an element of its own with its name beside it.
     let value = |name: &str| {
-        let of_xml = node.fields().find(|f| f.name == "property" && f.text(&["name"]) == Some(name));
+        let of_xml = node.fields().find(|f| f.name() == "property" && f.text(&["name"]) == Some(name));
         of_xml.and_then(|property| property.text(&["value"])).or_else(|| node.text(&[name]))
     };
     let number = |name: &str| value(name)?.parse::<f64>().ok().filter(|number| number.is_finite());
@@ -204,7 +204,7 @@ fn sample(node: &Node) -> Option<Sample> {
     })
 }
 
-pub(in super::super) fn command_output(node: &Node) -> Option<CommandOutput> {
+pub(in super::super) fn command_output(node: Node<'_>) -> Option<CommandOutput> {
     Some(CommandOutput {
         public_address: node.words(&["public_address"]),
         command: node.words(&["command"]),
@@ -213,10 +213,10 @@ pub(in super::super) fn command_output(node: &Node) -> Option<CommandOutput> {
 }
 
 /// The machine of states, from the document that describes it.
-pub(in super::super) fn states(root: &Node) -> StateMachine {
+pub(in super::super) fn states(root: Node<'_>) -> StateMachine {
     let ways =
         root.fields().filter_map(|state| Some((state, state.text(&["name"])?))).flat_map(|(state, name)| {
-            let of_xml = state.fields().filter(|field| field.name == "transition");
+            let of_xml = state.fields().filter(|field| field.name() == "transition");
             of_xml.chain(state.list("transitions")).filter_map(move |way| {
                 let action = match way.text(&["action"]) {
                     Some("create") => Some(InstanceAction::Create),

@@ -13,7 +13,37 @@ pub(super) use self::storage::{address, blob, bucket, snapshot, volume};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use super::token::token;
-use super::wire::Node;
+use super::wire::{Node, Tree};
+
+/// Reads the body of an answer as every kind of thing, and as a list of every kind, and drops what it reads. Gives
+/// whether it is an answer at all. This is all that the driver does with the bytes of a server; it stands here for
+/// those who look for bodies that break it or cost too much.
+#[must_use]
+pub fn reads_answer(media_type: &str, body: &str) -> bool {
+    fn each<T>(media_type: &str, body: &str, tree: &Tree, decode: impl Fn(Node<'_>) -> Option<T>) {
+        let _ = (decode(tree.root()), Tree::read_list(media_type, body, decode));
+    }
+    let Ok(tree) = Tree::read(media_type, body) else { return false };
+    each(media_type, body, &tree, realm);
+    each(media_type, body, &tree, hardware_profile);
+    each(media_type, body, &tree, image);
+    each(media_type, body, &tree, instance);
+    each(media_type, body, &tree, key);
+    each(media_type, body, &tree, metric);
+    each(media_type, body, &tree, command_output);
+    each(media_type, body, &tree, firewall);
+    each(media_type, body, &tree, load_balancer);
+    each(media_type, body, &tree, network);
+    each(media_type, body, &tree, network_interface);
+    each(media_type, body, &tree, subnet);
+    each(media_type, body, &tree, address);
+    each(media_type, body, &tree, blob);
+    each(media_type, body, &tree, bucket);
+    each(media_type, body, &tree, snapshot);
+    each(media_type, body, &tree, volume);
+    let _ = states(tree.root());
+    true
+}
 
 /// A moment in one of the ways in which servers write it; times of day without a known zone are nothing.
 pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
@@ -43,12 +73,12 @@ pub(super) fn time(text: &str) -> Option<DateTime<Utc>> {
     Some((local - TimeDelta::hours(hours)).and_utc())
 }
 
-fn time_of(node: &Node, name: &str) -> DateTime<Utc> {
+fn time_of(node: Node<'_>, name: &str) -> DateTime<Utc> {
     node.text(&[name]).and_then(time).unwrap_or_default()
 }
 
 /// The name, or the identity of what has none.
-fn name(node: &Node, id: &str) -> String {
+fn name(node: Node<'_>, id: &str) -> String {
     node.text(&["name"]).unwrap_or(id).to_owned()
 }
 
@@ -74,12 +104,12 @@ mod tests {
 
     #[test]
     fn a_volume_of_version_0_3_0_is_read() {
-        let node = Node::read(
+        let node = Tree::read(
             "application/xml",
             "<storage_volume id='vol-1'><created>2010-08-11T20:40:11.000Z</created><capacity>1</capacity>\
              <device/><state>AVAILABLE</state><instance/></storage_volume>",
         );
-        let volume = volume(&node.unwrap()).unwrap();
+        let volume = volume(node.unwrap().root()).unwrap();
         assert_eq!((volume.capacity, volume.instance_id, volume.state), (1, None, VolumeState::Available));
     }
 
@@ -93,8 +123,8 @@ mod tests {
         let json = r#"{"metric":{"id":"i1","entity":"n","properties":[{"name":"cpuUtilization","values":[
              {"minimum":0.1,"maximum":0.5,"average":0.3,"timestamp":1795290165,"unit":"Percent"}]},
              {"name":"nicInputByte","values":null},{"name":"unheardOf","values":null}]}}"#;
-        let of_xml = metric(&Node::read("application/xml", xml).unwrap()).unwrap();
-        let of_json = metric(&Node::read("application/json", json).unwrap()).unwrap();
+        let of_xml = metric(Tree::read("application/xml", xml).unwrap().root()).unwrap();
+        let of_json = metric(Tree::read("application/json", json).unwrap().root()).unwrap();
         assert_eq!(of_xml, of_json);
         let (measure, samples) = &of_xml.series[0];
         assert_eq!((*measure, samples.len(), of_xml.series.len()), (Measure::CpuUtilization, 1, 2));
@@ -111,20 +141,20 @@ mod tests {
         let json = r#"{"load_balancer":{"id":"lb","realms":[{"id":"us"}],"listeners":[{"id":null,"protocol":"HTTP",
              "load_balancer_port":"80","instance_port":"8080"}],"instances":[{"id":"i1"}],
              "public_addresses":["lb.example"],"created_at":"2026-11-21 19:41:43 +0000"}}"#;
-        let of_xml = load_balancer(&Node::read("application/xml", xml).unwrap()).unwrap();
-        assert_eq!(load_balancer(&Node::read("application/json", json).unwrap()), Some(of_xml.clone()));
+        let of_xml = load_balancer(Tree::read("application/xml", xml).unwrap().root()).unwrap();
+        assert_eq!(load_balancer(Tree::read("application/json", json).unwrap().root()), Some(of_xml.clone()));
         assert_eq!((of_xml.listeners[0].instance_port, of_xml.instances[0].as_str()), (8080, "i1"));
         assert_eq!(of_xml.realm_id.as_deref(), Some("us"));
     }
 
     #[test]
     fn a_range_that_is_none_becomes_its_default() {
-        let node = Node::read(
+        let node = Tree::read(
             "application/xml",
             "<hardware_profile id='p'><property kind='range' name='cpu' unit='count' value='2'>\
              <range first='x' last='3'/></property></hardware_profile>",
         );
-        let profile = hardware_profile(&node.unwrap()).unwrap();
+        let profile = hardware_profile(node.unwrap().root()).unwrap();
         assert_eq!(profile.properties[0].value, PropertyValue::Fixed { value: "2".into() });
     }
 }

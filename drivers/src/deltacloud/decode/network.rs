@@ -7,7 +7,7 @@ use crate::model::{
     RuleSource, Subnet,
 };
 
-fn network_state(node: &Node) -> NetworkState {
+fn network_state(node: Node<'_>) -> NetworkState {
     match node.words(&["state"]).to_ascii_uppercase().as_str() {
         "PENDING" => NetworkState::Pending,
         "DOWN" => NetworkState::Down,
@@ -15,7 +15,7 @@ fn network_state(node: &Node) -> NetworkState {
     }
 }
 
-pub(in super::super) fn network(node: &Node) -> Option<Network> {
+pub(in super::super) fn network(node: Node<'_>) -> Option<Network> {
     let id = node.id()?;
     Some(Network {
         name: name(node, &id),
@@ -26,7 +26,7 @@ pub(in super::super) fn network(node: &Node) -> Option<Network> {
     })
 }
 
-pub(in super::super) fn subnet(node: &Node) -> Option<Subnet> {
+pub(in super::super) fn subnet(node: Node<'_>) -> Option<Subnet> {
     let id = node.id()?;
     let network = node.field("network")?;
     Some(Subnet {
@@ -38,7 +38,7 @@ pub(in super::super) fn subnet(node: &Node) -> Option<Subnet> {
     })
 }
 
-pub(in super::super) fn network_interface(node: &Node) -> Option<NetworkInterface> {
+pub(in super::super) fn network_interface(node: Node<'_>) -> Option<NetworkInterface> {
     let id = node.id()?;
     Some(NetworkInterface {
         name: name(node, &id),
@@ -51,7 +51,7 @@ pub(in super::super) fn network_interface(node: &Node) -> Option<NetworkInterfac
     })
 }
 
-fn source(node: &Node) -> Option<RuleSource> {
+fn source(node: Node<'_>) -> Option<RuleSource> {
     match node.text(&["type"])? {
         "address" => Some(RuleSource::Address {
             address: node.text(&["address"])?.to_owned(),
@@ -62,7 +62,7 @@ fn source(node: &Node) -> Option<RuleSource> {
     }
 }
 
-fn rule(node: &Node) -> Option<FirewallRule> {
+fn rule(node: Node<'_>) -> Option<FirewallRule> {
     let port = |name| node.text(&[name]).and_then(|text| text.parse().ok()).unwrap_or(0);
     Some(FirewallRule {
         id: node.id()?,
@@ -75,7 +75,7 @@ fn rule(node: &Node) -> Option<FirewallRule> {
     })
 }
 
-pub(in super::super) fn firewall(node: &Node) -> Option<Firewall> {
+pub(in super::super) fn firewall(node: Node<'_>) -> Option<Firewall> {
     let id = node.id()?;
     Some(Firewall {
         name: name(node, &id),
@@ -86,9 +86,9 @@ pub(in super::super) fn firewall(node: &Node) -> Option<Firewall> {
     })
 }
 
-pub(in super::super) fn load_balancer(node: &Node) -> Option<LoadBalancer> {
-    let port = |node: &Node, name| node.text(&[name]).and_then(|text| text.parse().ok());
-    let listener = |node: &Node| {
+pub(in super::super) fn load_balancer(node: Node<'_>) -> Option<LoadBalancer> {
+    let port = |node: Node<'_>, name| node.text(&[name]).and_then(|text| text.parse().ok());
+    let listener = |node: Node<'_>| {
         Some(Listener {
             protocol: node.text(&["protocol"])?.to_owned(),
             balancer_port: port(node, "load_balancer_port")?,

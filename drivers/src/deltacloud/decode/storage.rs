@@ -6,13 +6,13 @@ use super::{name, time_of};
 use crate::deltacloud::wire::Node;
 use crate::model::{Address, Blob, Bucket, Snapshot, Volume, VolumeState};
 
-pub(in super::super) fn address(node: &Node) -> Option<Address> {
+pub(in super::super) fn address(node: Node<'_>) -> Option<Address> {
     let id = node.id()?;
     let instance_id = node.reference("instance").or_else(|| node.text(&["instance_id"]).map(str::to_owned));
     Some(Address { ip: node.text(&["ip"]).unwrap_or(&id).to_owned(), id, instance_id })
 }
 
-pub(in super::super) fn volume(node: &Node) -> Option<Volume> {
+pub(in super::super) fn volume(node: Node<'_>) -> Option<Volume> {
     let mount = node.field("mount");
     let instance_id =
         mount.and_then(|mount| mount.reference("instance")).or_else(|| node.reference("instance"));
@@ -46,7 +46,7 @@ fn whole(number: f64) -> u64 {
     number.clamp(0.0, 9.0e15) as u64
 }
 
-pub(in super::super) fn snapshot(node: &Node) -> Option<Snapshot> {
+pub(in super::super) fn snapshot(node: Node<'_>) -> Option<Snapshot> {
     Some(Snapshot {
         id: node.id()?,
         name: node.text(&["name"]).map(str::to_owned),
@@ -57,18 +57,18 @@ pub(in super::super) fn snapshot(node: &Node) -> Option<Snapshot> {
     })
 }
 
-pub(in super::super) fn bucket(node: &Node) -> Option<Bucket> {
+pub(in super::super) fn bucket(node: Node<'_>) -> Option<Bucket> {
     let id = node.id()?;
-    let of_xml = node.fields().filter(|field| field.name == "blob").filter_map(Node::id);
+    let of_xml = node.fields().filter(|field| field.name() == "blob").filter_map(Node::id);
     let mut blobs: Vec<String> = of_xml.chain(node.list("blob_list").filter_map(Node::id)).collect();
     blobs.sort();
     Some(Bucket { name: name(node, &id), id, location: node.text(&["location"]).map(str::to_owned), blobs })
 }
 
-pub(in super::super) fn blob(node: &Node) -> Option<Blob> {
+pub(in super::super) fn blob(node: Node<'_>) -> Option<Blob> {
     let bucket = node.field("bucket")?;
     let entries = node.list("user_metadata").map(|entry| {
-        let key = entry.text(&["key"]).unwrap_or(&entry.name);
+        let key = entry.text(&["key"]).unwrap_or(entry.name());
         // One cloud behind real servers puts its own prefix before the keys.
         let key = key.strip_prefix("x-amz-meta-").unwrap_or(key);
         (key.to_owned(), entry.own_text().unwrap_or_default().to_owned())
