@@ -110,7 +110,8 @@ async fn set_scene(call: &mut Call<'_>, shown: &[Instance]) -> Result<(), Refusa
     if shown.iter().any(|instance| !instance.storage_volumes.is_empty())
         && capabilities.supports(Collection::StorageVolumes, Verb::Index)
     {
-        call.scene.volumes = call.driver.storage_volumes().await?;
+        let all = call.driver.storage_volumes().await?;
+        call.scene.devices = all.into_iter().filter_map(|volume| Some((volume.id, volume.device?))).collect();
     }
     Ok(())
 }

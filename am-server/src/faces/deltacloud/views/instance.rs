@@ -70,10 +70,6 @@ fn unit(instance: &Instance, property: &str, scene: &Scene) -> String {
         .map_or_else(|| "label".to_owned(), |property| property.unit.clone())
 }
 
-fn device<'a>(volume: &str, scene: &'a Scene) -> Option<&'a str> {
-    scene.volumes.iter().find(|known| known.id == volume).and_then(|known| known.device.as_deref())
-}
-
 impl View for Instance {
     const ONE: &'static str = "instance";
     const MANY: &'static str = "instances";
@@ -92,7 +88,7 @@ impl View for Instance {
         });
         let volumes = self.storage_volumes.iter().map(|id| {
             let shown = reference("storage_volume", "storage_volumes", id, scene);
-            match device(id, scene) {
+            match scene.devices.get(id) {
                 Some(device) => shown.attr("device", device),
                 None => shown,
             }

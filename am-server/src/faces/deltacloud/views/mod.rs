@@ -12,9 +12,10 @@ mod place;
 mod storage;
 
 use super::xml::Element;
-use drivers::{HardwareProfile, Volume};
+use drivers::HardwareProfile;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// What stands for itself in a path segment; everything else is encoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -79,8 +80,8 @@ pub struct Scene {
     pub links: Links,
     /// The driver's hardware profiles, for units and for images that run on all.
     pub profiles: Vec<HardwareProfile>,
-    /// The volumes that may be attached to an instance shown, for their devices.
-    pub volumes: Vec<Volume>,
+    /// The devices of attached volumes, by the volumes' ids.
+    pub devices: HashMap<String, String>,
     /// Whether images can be made of instances.
     pub makes_images: bool,
     /// Whether commands can be run on instances.
