@@ -56,7 +56,7 @@ const ANSWERS: &[Growth] = &[
         let samples = format!("<sample>{sample}</sample>").repeat(n);
         listed("metric", &format!("<properties><cpuUtilization>{samples}</cpuUtilization></properties>"))
     }),
-    taken("states", 50, |n| {
+    taken("states", 400, |n| {
         listed(
             "states",
             &parts(n, |i| format!("<state name='s{i}'><transition action='stop' to='s{i}'/></state>")),

@@ -71,7 +71,9 @@ impl Discovery {
             }
         }
         let states = match links.get(&Collection::InstanceStates) {
-            Some(url) => decode::states(server.get(url, index, "").await?.root()),
+            Some(url) => decode::states(server.get(url, index, "").await?.root()).ok_or(
+                ConnectError::NotDeltacloud("its instance states have more transitions than are read"),
+            )?,
             None => {
                 return Err(ConnectError::NotDeltacloud("its entry point has no link to instance states"));
             }

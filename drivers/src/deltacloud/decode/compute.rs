@@ -212,8 +212,11 @@ pub(in super::super) fn command_output(node: Node<'_>) -> Option<CommandOutput> 
     })
 }
 
-/// The machine of states, from the document that describes it.
-pub(in super::super) fn states(root: Node<'_>) -> StateMachine {
+/// The most ways between states: the machine looks through them for each, and for each step that is planned later.
+const MOST_WAYS: usize = 1000;
+
+/// The machine of states, from the document that describes it; `None` when it has more ways than any cloud has.
+pub(in super::super) fn states(root: Node<'_>) -> Option<StateMachine> {
     let ways =
         root.fields().filter_map(|state| Some((state, state.text(&["name"])?))).flat_map(|(state, name)| {
             let of_xml = state.fields().filter(|field| field.name() == "transition");
@@ -226,5 +229,6 @@ pub(in super::super) fn states(root: Node<'_>) -> StateMachine {
                 Some((InstanceState::from(name), action, InstanceState::from(way.text(&["to"])?)))
             })
         });
-    StateMachine::new(ways)
+    let ways: Vec<_> = ways.take(MOST_WAYS + 1).collect();
+    (ways.len() <= MOST_WAYS).then(|| StateMachine::new(ways))
 }

@@ -30,7 +30,6 @@ pub fn reads_answer(media_type: &str, body: &str) -> bool {
     each(media_type, body, &tree, instance);
     each(media_type, body, &tree, key);
     each(media_type, body, &tree, metric);
-    each(media_type, body, &tree, command_output);
     each(media_type, body, &tree, firewall);
     each(media_type, body, &tree, load_balancer);
     each(media_type, body, &tree, network);
@@ -41,7 +40,8 @@ pub fn reads_answer(media_type: &str, body: &str) -> bool {
     each(media_type, body, &tree, bucket);
     each(media_type, body, &tree, snapshot);
     each(media_type, body, &tree, volume);
-    let _ = states(tree.root());
+    // These are never listed.
+    let _ = (command_output(tree.root()), states(tree.root()));
     true
 }
 
@@ -145,6 +145,17 @@ mod tests {
         assert_eq!(load_balancer(Tree::read("application/json", json).unwrap().root()), Some(of_xml.clone()));
         assert_eq!((of_xml.listeners[0].instance_port, of_xml.instances[0].as_str()), (8080, "i1"));
         assert_eq!(of_xml.realm_id.as_deref(), Some("us"));
+    }
+
+    #[test]
+    fn a_machine_of_more_states_than_any_cloud_has_is_none() {
+        let document = |n: usize| {
+            let state = |i| format!("<state name='s{i}'><transition action='stop' to='s{i}'/></state>");
+            let all: String = (0..n).map(state).collect();
+            Tree::read("application/xml", &format!("<states>{all}</states>")).unwrap()
+        };
+        assert_eq!(states(document(1000).root()).map(|machine| machine.states().count()), Some(1000));
+        assert!(states(document(1001).root()).is_none());
     }
 
     #[test]
