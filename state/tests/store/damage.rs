@@ -75,8 +75,11 @@ async fn a_page_of_unreadable_rows_is_not_the_last_page() {
         does(&store, name, allocate(vec![new(name, 1)])).await.unwrap();
         does(&store, name, provision()).await.unwrap();
     }
-    tamper(&place, "UPDATE slivers SET configuration = '{}' WHERE urn NOT LIKE '%+e'");
-    store.examine().await.unwrap();
+    tamper(&place, "UPDATE slivers SET configuration = '{}', creator = 'x' WHERE urn NOT LIKE '%+e'");
+    // Nobody knows of them yet.
+    assert_eq!(store.condition().unreadable, []);
+    let page = store.roster(None, 2).await.unwrap();
+    assert_eq!(page.iter().map(|it| it.sliver.name()).collect::<Vec<_>>(), ["e"]);
     assert_eq!(store.condition().unreadable.len(), 4);
     let page = store.unsettled(None, 2).await.unwrap();
     assert_eq!(page.len(), 1);
