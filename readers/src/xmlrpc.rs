@@ -30,6 +30,20 @@ const GROWTHS: &[Growth] = &[
     }),
     taken("base64", 10_000, |n| of_value(&format!("<base64>{}</base64>", "QUJD\n".repeat(n)))),
     taken("attributes", 500, |n| of_value(&xml::attributes(n).replacen("<e", "<string", 1))),
+    taken("attributes of the call", 500, |n| {
+        let attributes = xml::attributes(n).replacen("<e", "<methodCall", 1);
+        let start = attributes.trim_end_matches("/>");
+        let call = String::from_utf8(call("")).unwrap_or_default();
+        call.replacen("<methodCall", start, 1).into_bytes()
+    }),
+    taken("extensions", 500, |n| {
+        extended(&array(&"<value><x:nil/></value><value><x:i8>1</x:i8></value>".repeat(n)))
+    }),
+    taken("declared extensions", 500, |n| {
+        let one = format!("<value><y:nil xmlns:y=\"{EXTENSIONS}\"/></value>");
+        of_value(&array(&one.repeat(n)))
+    }),
+    refused("attributes of something unknown", 500, |n| of_value(&xml::attributes(n))),
     taken("after the end", 1000, |n| {
         let mut body = call("");
         body.extend("<!-- a -->\n".repeat(n).bytes());
@@ -50,6 +64,14 @@ fn call(parameters: &str) -> Vec<u8> {
 
 fn of_value(content: &str) -> Vec<u8> {
     call(&format!("<param><value>{content}</value></param>"))
+}
+
+/// The namespace of the types that Apache's XML-RPC libraries add.
+const EXTENSIONS: &str = "http://ws.apache.org/xmlrpc/namespaces/extensions";
+
+fn extended(content: &str) -> Vec<u8> {
+    let call = String::from_utf8(of_value(content)).unwrap_or_default();
+    call.replacen("<methodCall", &format!("<methodCall xmlns:x=\"{EXTENSIONS}\""), 1).into_bytes()
 }
 
 fn array(values: &str) -> String {
