@@ -3,9 +3,10 @@
 import gzip
 import socket
 import ssl
+import threading
 import urllib.parse
 
-from harness import rspec
+from harness import poll, rspec
 from harness.client import KEY, RSPEC_VERSION, credential, ed25519_key, rsa_key, users
 from harness.codes import BADARGS, BADVERSION, SUCCESS, TOOBIG
 
@@ -96,3 +97,25 @@ def test_gzip_that_never_comes_holds_no_place(server, slice):
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_memory_of_very_large_calls_is_given_back(start_server):
+    # Many values of few bytes each take several times the memory of their text.
+    server = start_server()
+    client = server.client()
+    client.call("GetVersion")
+    before = server.memory("VmRSS")
+    large = {"ignored": [{"a": str(n)} for n in range(120_000)]}
+    callers = [threading.Thread(target=server.client().call, args=("GetVersion", large)) for _ in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    taken = server.memory() - before
+    assert taken > 100 << 10, "kB: these calls are large"
+
+    def is_back():
+        assert client.call("GetVersion").code == 0
+        return server.memory("VmRSS") - before < taken // 3
+
+    poll.until(is_back, "the memory being given back")
