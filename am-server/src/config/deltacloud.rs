@@ -2,6 +2,7 @@
 
 use crate::secrets::PasswordSource;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,27 @@ pub struct DeltacloudSection {
 
 /// One of `[[deltacloud.users]]`.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "WrittenUser")]
 pub struct UserSection {
     /// The name the user logs in by.
     pub name: String,
     /// Where the password is kept.
-    #[serde(flatten)]
     pub password: PasswordSource,
+}
+
+/// A user as written: a flattened member would take anything that is not known.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenUser {
+    name: String,
+    password_file: Option<PathBuf>,
+    password_env: Option<String>,
+}
+
+impl From<WrittenUser> for UserSection {
+    fn from(WrittenUser { name, password_file, password_env }: WrittenUser) -> Self {
+        Self { name, password: PasswordSource { password_file, password_env } }
+    }
 }
 
 impl DeltacloudSection {
@@ -53,7 +69,11 @@ impl DeltacloudSection {
         if self.users.is_empty() {
             problems.push("deltacloud.users: without users nobody could use it".to_owned());
         }
+        let mut seen = BTreeSet::new();
         for user in &self.users {
+            if !seen.insert(&user.name) {
+                problems.push(format!("deltacloud.users: the name {:?} is used twice", user.name));
+            }
             if user.name.is_empty() || user.name.contains(':') || user.name.contains(char::is_control) {
                 problems.push(format!("deltacloud.users: {:?} cannot be a user's name", user.name));
             }
@@ -61,5 +81,40 @@ impl DeltacloudSection {
                 problems.push(format!("deltacloud.users {}: {problem}", user.name));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_have_names_and_passwords_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p"), "secret\n").unwrap();
+        let problems = |names: &[&str], file: &str| {
+            let users = names.iter().map(|name| UserSection {
+                name: (*name).to_owned(),
+                password: PasswordSource { password_file: Some(file.into()), password_env: None },
+            });
+            let section = DeltacloudSection {
+                listen: "127.0.0.1:0".parse().unwrap(),
+                certificate: None,
+                key: None,
+                users: users.collect(),
+            };
+            let mut problems = Vec::new();
+            section.within(folder.path()).check(&mut problems);
+            problems
+        };
+        assert_eq!(problems(&["ann", "bob"], "p"), [""; 0]);
+        assert_eq!(problems(&["ann", "ann"], "p"), ["deltacloud.users: the name \"ann\" is used twice"]);
+        assert_eq!(problems(&["a:b"], "p"), ["deltacloud.users: \"a:b\" cannot be a user's name"]);
+        assert!(problems(&["ann"], "missing")[0].starts_with("deltacloud.users ann: password_file: "));
+        let read = |text: &str| toml::from_str::<UserSection>(text).map(|user| user.password.password_env);
+        assert_eq!(read("name = 'ann'\npassword_env = 'P'"), Ok(Some("P".to_owned())));
+        let error = read("name = 'ann'\npassword = 'in the clear'").unwrap_err().to_string();
+        assert!(error.contains("unknown field `password`"), "{error}");
+        assert_eq!(problems(&[], "p"), ["deltacloud.users: without users nobody could use it"]);
     }
 }

@@ -31,6 +31,7 @@ pub use reconcile::ReconcileSection;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 pub use tls::TlsSection;
 use urn::Authority;
@@ -134,6 +135,12 @@ impl Config {
             section.check(&mut problems);
         }
         drivers::check(&drivers, &mut problems);
+        let listeners = [
+            ("aggregate.listen", aggregate.as_ref().map(|it| it.listen)),
+            ("deltacloud.listen", deltacloud.as_ref().map(|it| it.listen)),
+            ("metrics.listen", metrics.as_ref().map(|it| it.listen)),
+        ];
+        check_listeners(&listeners, &mut problems);
         match (aggregate, tls, limits, policy, links, volumes, extensions, reconcile, sliver_types) {
             (
                 Some(aggregate),
@@ -218,6 +225,25 @@ fn optional<T: DeserializeOwned>(
     table.contains_key(name).then(|| section(table, name, problems)).flatten()
 }
 
+/// Refuses addresses of which the second could not be taken, because the first is there already.
+fn check_listeners(listeners: &[(&str, Option<SocketAddr>)], problems: &mut Vec<String>) {
+    for (at, (name, address)) in listeners.iter().enumerate() {
+        for (other_name, other) in listeners.iter().take(at) {
+            // Port 0 is a free one each time.
+            let (Some(one), Some(two)) = (address, other) else { continue };
+            if one.port() == two.port() && one.port() != 0 && (covers(one, two) || covers(two, one)) {
+                problems
+                    .push(format!("{name}: {one} is taken by {other_name} ({two}); give each its own port"));
+            }
+        }
+    }
+}
+
+/// Whether listening on `one` also takes what arrives at the address of `two`. The IPv6 address for all takes IPv4, too.
+fn covers(one: &SocketAddr, two: &SocketAddr) -> bool {
+    one.ip() == two.ip() || (one.ip().is_unspecified() && (one.is_ipv6() || two.is_ipv4()))
+}
+
 /// Gives a text of the file its type.
 fn typed<T, E: fmt::Display>(
     name: &str,
@@ -295,6 +321,26 @@ mod tests {
         for expected in ["[aggregate]", "[tls]", "[limits]", "links:", "no [[drivers]]"] {
             assert!(problems.iter().any(|p| p.starts_with(expected)), "{expected} in {problems:?}");
         }
+    }
+
+    #[test]
+    fn no_two_listeners_share_a_port() {
+        let problems = |aggregate: &str, deltacloud: &str, metrics: &str| -> Vec<String> {
+            let text = format!(
+                "[aggregate]\nauthority = \"am.example.net\"\nlisten = {aggregate:?}\n[deltacloud]\nlisten = {deltacloud:?}\n\
+                 users = []\n[metrics]\nlisten = {metrics:?}\n"
+            );
+            let problems = Config::parse(&text, Path::new(".")).unwrap_err();
+            problems.into_iter().filter(|problem| problem.contains("is taken by")).collect()
+        };
+        assert_eq!(problems("0.0.0.0:443", "127.0.0.1:3001", "127.0.0.1:9180"), [""; 0]);
+        assert_eq!(problems("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"), [""; 0]);
+        assert_eq!(problems("127.0.0.2:3001", "127.0.0.1:3001", "127.0.0.1:9180"), [""; 0]);
+        assert_eq!(problems("0.0.0.0:443", "[::1]:443", "127.0.0.1:9180"), [""; 0]);
+        assert_eq!(problems("[::]:443", "127.0.0.1:443", "127.0.0.1:9180").len(), 1);
+        let said = "metrics.listen: 127.0.0.1:443 is taken by aggregate.listen (0.0.0.0:443); give each its own port";
+        assert_eq!(problems("0.0.0.0:443", "127.0.0.1:3001", "127.0.0.1:443"), [said]);
+        assert_eq!(problems("127.0.0.1:7", "127.0.0.1:7", "127.0.0.1:7").len(), 3);
     }
 
     /// The settings that a section knows, as its refusal of another one lists them.
