@@ -1,5 +1,6 @@
 //! Keys and signature schemes, of certificates and of XML signatures.
 
+use crate::short_rsa::{self, HandshakeDigest, RsaScheme};
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self as sig, ParsedPublicKey, VerificationAlgorithm};
 use std::sync::OnceLock;
@@ -102,9 +103,26 @@ impl Key {
         }
     }
 
+    /// Whether this RSA key, of 1024 bits or more, made `signature` over `message` in a TLS handshake.
+    pub(crate) fn verifies_handshake(&self, scheme: RsaScheme, message: &[u8], signature: &[u8]) -> bool {
+        matches!(self.form, Form::Rsa(1024..)) && short_rsa::verifies(&self.bits, scheme, message, signature)
+    }
+
     /// Whether keys of this kind can be worked with at all.
     pub(crate) fn is_known(&self) -> bool {
         self.form != Form::Other
+    }
+
+    /// What checking one signature with this key takes, in steps of a [`Meter`](crate::effort::Meter).
+    pub(crate) fn cost(&self) -> usize {
+        match self.form {
+            // Grows with the square of the length: 20,000 steps for 2048 bits.
+            Form::Rsa(bits) => bits.min(16_384).pow(2) / 210,
+            Form::P256 | Form::Ed25519 => 60_000,
+            Form::P384 => 250_000,
+            Form::P521 => 400_000,
+            Form::Other => 0,
+        }
     }
 
     /// Whether this key made `signature` over `message`; false for schemes that do not fit the key.
@@ -125,6 +143,15 @@ impl Key {
             (Form::Ed25519, Scheme::Ed25519) => &sig::ED25519,
             _ => return false,
         };
+        if let (Form::Rsa(..2048), Scheme::RsaSha384) = (&self.form, scheme) {
+            // The library takes this digest from 2048 bits on.
+            return short_rsa::verifies(
+                &self.bits,
+                RsaScheme::Pkcs1(HandshakeDigest::Sha384),
+                message,
+                signature,
+            );
+        }
         if let Some((_, key)) = self.ready.get().filter(|(of, _)| of == scheme) {
             return key.verify_sig(message, signature).is_ok();
         }

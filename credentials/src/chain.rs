@@ -6,9 +6,11 @@
 //! it (GENI certificates page): `a:b` may vouch for `a:b` and `a:b:c`, never for `a` or `ab`.
 
 use crate::algorithm::Scheme;
+use crate::effort::Meter;
 use crate::error::stamp;
 use crate::{Certificate, Identity, Policy};
 use chrono::{DateTime, Utc};
+use std::fmt;
 use urn::{Kind, Urn};
 
 /// The most certificates that may be presented together.
@@ -33,6 +35,9 @@ pub enum ChainError {
         /// The bound.
         limit: usize,
     },
+    /// Larger keys, or more signatures, than any honest chain has.
+    #[error("the chain takes too much work to check: too many signatures of too large keys")]
+    TooMuchWork,
     /// Its time is over.
     #[error("the certificate of {name} expired at {}", stamp(not_after))]
     Expired {
@@ -83,6 +88,26 @@ pub enum ChainError {
         /// The issuer.
         issuer: Box<Urn>,
     },
+    /// Its key may not be used for this.
+    #[error("the certificate of {name} may not be used to {purpose}: {reason}")]
+    Usage {
+        /// Whose certificate.
+        name: String,
+        /// What it was used for.
+        purpose: Purpose,
+        /// Which extension forbids it, and what it would have to allow.
+        reason: &'static str,
+    },
+    /// It holds a name that its issuer may not certify.
+    #[error("the certificate of {name} breaks the name constraints of its issuer {issuer}: {reason}")]
+    NameConstraints {
+        /// Whose certificate.
+        name: String,
+        /// The issuer.
+        issuer: String,
+        /// Which name.
+        reason: String,
+    },
     /// Its signature algorithm or key is too weak, or not one that can be checked.
     #[error("the certificate of {name} is not accepted: {reason}")]
     Weak {
@@ -107,6 +132,27 @@ pub enum ChainError {
     },
 }
 
+/// What a certificate is used for, which its key usage and extended key usage must allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be the client of a TLS connection.
+    Client,
+    /// To sign a credential.
+    Signer,
+    /// To say whom a credential belongs to, or what it is about: the key is not used.
+    Named,
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "connect as a TLS client",
+            Self::Signer => "sign a credential",
+            Self::Named => "name somebody",
+        })
+    }
+}
+
 impl ChainError {
     /// Whether the chain would be good at another time.
     #[must_use]
@@ -129,6 +175,8 @@ impl ChainError {
 pub(crate) struct Chain {
     pub(crate) leaf: Certificate,
     pub(crate) urn: Urn,
+    /// The trusted root at its end.
+    pub(crate) root: Certificate,
     /// The latest beginning of its certificates.
     pub(crate) from: DateTime<Utc>,
     /// The earliest end of its certificates.
@@ -147,18 +195,20 @@ impl Chain {
     }
 }
 
-/// Finds a chain from `leaf` to one of `roots`, over certificates of `pool` in any order.
+/// Finds a chain from `leaf` to one of `roots`, over certificates of `pool` in any order. The work is charged to
+/// `meter`, and ends where that does.
 pub(crate) fn find(
-    roots: &[Certificate],
-    policy: &Policy,
+    (roots, policy): (&[Certificate], &Policy),
     leaf: &Certificate,
     pool: &[Certificate],
+    purpose: Purpose,
     now: DateTime<Utc>,
+    meter: &Meter,
 ) -> Result<Chain, ChainError> {
     if pool.len() > MAX_PRESENTED {
         return Err(ChainError::TooLong { what: "certificates", limit: MAX_PRESENTED });
     }
-    let mut search = Search { roots, policy, pool, now, signatures: 0, failure: None };
+    let mut search = Search { roots, policy, pool, purpose, now, meter, signatures: 0, failure: None };
     let mut path = vec![leaf.clone()];
     match search.extend(&mut path)? {
         Some(chain) => Ok(chain),
@@ -170,7 +220,9 @@ struct Search<'a> {
     roots: &'a [Certificate],
     policy: &'a Policy,
     pool: &'a [Certificate],
+    purpose: Purpose,
     now: DateTime<Utc>,
+    meter: &'a Meter,
     signatures: usize,
     failure: Option<ChainError>,
 }
@@ -180,7 +232,7 @@ impl Search<'_> {
     fn extend(&mut self, path: &mut Vec<Certificate>) -> Result<Option<Chain>, ChainError> {
         let Some(last) = path.last().cloned() else { return Ok(None) };
         if self.roots.contains(&last) {
-            match check(path, self.policy, self.now) {
+            match check(path, self.policy, self.purpose, self.now) {
                 Ok(chain) => return Ok(Some(chain)),
                 Err(error) => self.note(error),
             }
@@ -205,6 +257,11 @@ impl Search<'_> {
                 return Err(ChainError::TooLong { what: "signatures", limit: MAX_SIGNATURES });
             }
             self.signatures += 1;
+            let cost = last.signature_cost(issuer);
+            if !self.meter.allows(cost) {
+                return Err(ChainError::TooMuchWork);
+            }
+            self.meter.charge(cost);
             if !last.is_signed_by(issuer) {
                 continue;
             }
@@ -233,7 +290,12 @@ impl Search<'_> {
 }
 
 /// Checks a path whose signatures hold and whose last certificate is a root.
-fn check(path: &[Certificate], policy: &Policy, now: DateTime<Utc>) -> Result<Chain, ChainError> {
+fn check(
+    path: &[Certificate],
+    policy: &Policy,
+    purpose: Purpose,
+    now: DateTime<Utc>,
+) -> Result<Chain, ChainError> {
     for certificate in path {
         check_key(certificate, policy)?;
         if let Some(extension) = &certificate.constraints().unknown_critical {
@@ -246,6 +308,8 @@ fn check(path: &[Certificate], policy: &Policy, now: DateTime<Utc>) -> Result<Ch
         }
     }
     let urn = check_authorities(path, policy)?;
+    check_names(path)?;
+    check_usage(path, purpose)?;
     let mut chain: Option<(DateTime<Utc>, DateTime<Utc>)> = None;
     for certificate in path {
         let (not_before, not_after) = (certificate.not_before(), certificate.not_after());
@@ -260,10 +324,67 @@ fn check(path: &[Certificate], policy: &Policy, now: DateTime<Utc>) -> Result<Ch
             None => (not_before, not_after),
         });
     }
-    match (path.first(), chain) {
-        (Some(leaf), Some((from, until))) => Ok(Chain { leaf: leaf.clone(), urn, from, until }),
+    match (path.first(), path.last(), chain) {
+        (Some(leaf), Some(root), Some((from, until))) => {
+            Ok(Chain { leaf: leaf.clone(), urn, root: root.clone(), from, until })
+        }
         _ => Err(ChainError::Empty),
     }
+}
+
+/// Every name must be allowed by the name constraints of all authorities above it. Certificates that an authority issued
+/// to itself are exempt, unless one is the leaf (RFC 5280, section 6.1.4).
+fn check_names(path: &[Certificate]) -> Result<(), ChainError> {
+    for (position, issuer) in path.iter().enumerate().filter(|(_, issuer)| issuer.constraints().names) {
+        for (below, subject) in path.iter().enumerate().take(position) {
+            if below > 0 && subject.subject_der() == subject.issuer_der() {
+                continue;
+            }
+            issuer.check_names_of(subject).map_err(|reason| ChainError::NameConstraints {
+                name: subject.called(),
+                issuer: issuer.called(),
+                reason,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the key usages allow what the leaf is used for. An extended key usage of an issuer limits what it issues for,
+/// as TLS libraries have it.
+fn check_usage(path: &[Certificate], purpose: Purpose) -> Result<(), ChainError> {
+    let Some(leaf) = path.first() else { return Ok(()) };
+    let refused = |certificate: &Certificate, reason| {
+        Err(ChainError::Usage { name: certificate.called(), purpose, reason })
+    };
+    if let Some(usage) = leaf.constraints().usage {
+        match purpose {
+            Purpose::Client if !usage.digital_signature => {
+                return refused(leaf, "its key usage does not include digitalSignature");
+            }
+            // With a key that signs certificates, an authority could give itself one for credentials.
+            Purpose::Signer if !(usage.digital_signature || usage.content_commitment || usage.cert_sign) => {
+                return refused(leaf, "its key usage includes neither digitalSignature nor nonRepudiation");
+            }
+            _ => {}
+        }
+    }
+    for certificate in path {
+        let Some(purposes) = certificate.constraints().purposes else { continue };
+        match purpose {
+            Purpose::Client if !purposes.client => {
+                return refused(certificate, "its extended key usage does not include clientAuth");
+            }
+            Purpose::Signer if !purposes.documents => {
+                return refused(
+                    certificate,
+                    "its extended key usage includes none of clientAuth, emailProtection and documentSigning",
+                );
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether `issuer` may issue certificates, with `below` authorities between it and the leaf.
@@ -271,7 +392,7 @@ fn check_issuer(subject: &Certificate, issuer: &Certificate, below: usize) -> Re
     let constraints = issuer.constraints();
     let reason = if !constraints.ca {
         "its basic constraints do not say CA:TRUE"
-    } else if constraints.no_cert_sign {
+    } else if constraints.usage.is_some_and(|usage| !usage.cert_sign) {
         "its key usage excludes signing certificates"
     } else if constraints.path_length.is_some_and(|limit| below as u64 > u64::from(limit)) {
         "its path length constraint allows fewer authorities below it"

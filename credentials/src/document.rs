@@ -6,6 +6,7 @@
 //! another value than the one that was signed.
 
 use crate::CredentialError;
+use crate::effort::Meter;
 use roxmltree::{Document, Node, ParsingOptions};
 use std::collections::HashSet;
 
@@ -19,18 +20,25 @@ const MAX_ATTRIBUTES: usize = 32;
 const MAX_NAMESPACES: usize = 64;
 /// The most nodes in the whole document.
 const MAX_NODES: u32 = 20_000;
+/// The most that names times namespaces times levels of delegation may come to. The parser looks through the namespaces
+/// in scope for every name, and what is signed is gone through once for each level. The largest honest credential, of
+/// nine levels with 64 privileges each, comes to a quarter of it.
+const MAX_LOOKUPS: usize = 1 << 20;
+/// What the parser's work on one byte counts as, in steps.
+const PARSING: usize = 4;
 
 /// The namespace of the `xml` prefix.
 pub(crate) const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
-/// Parses a document within the bounds.
-pub(crate) fn parse(text: &str) -> Result<Document<'_>, CredentialError> {
+/// Parses a document within the bounds. The steps are charged to `meter`.
+pub(crate) fn parse<'a>(text: &'a str, meter: &Meter) -> Result<Document<'a>, CredentialError> {
     if text.len() > MAX_BYTES {
         return Err(too_large("bytes", text.len(), MAX_BYTES));
     }
     let text = text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_ascii_whitespace());
+    meter.charge(text.len());
     check_declaration(text)?;
-    scan(text)?;
+    meter.charge(PARSING * text.len() + scan(text)?);
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| match error {
         roxmltree::Error::NodesLimitReached => {
@@ -113,11 +121,11 @@ fn is_instruction(after: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_') && name.chars().all(letter)
 }
 
-/// One pass over the markup that counts what the parser's work grows with. It need not judge well-formedness:
-/// where it is misled, the parser refuses the text.
-fn scan(text: &str) -> Result<(), CredentialError> {
+/// One pass over the markup that counts what the parser's work grows with, and gives how many lookups of namespaces
+/// there are. It need not judge well-formedness: where it is misled, the parser refuses the text.
+fn scan(text: &str) -> Result<usize, CredentialError> {
     let mut rest = text;
-    let (mut depth, mut namespaces) = (0usize, 0usize);
+    let (mut depth, mut namespaces, mut names, mut levels) = (0usize, 0usize, 0usize, 1usize);
     while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
         rest = &rest[at..];
         let skipped = if rest.starts_with("<!--") {
@@ -140,8 +148,15 @@ fn scan(text: &str) -> Result<(), CredentialError> {
             if attributes > MAX_ATTRIBUTES {
                 return Err(too_large("attributes on one element", attributes, MAX_ATTRIBUTES));
             }
+            names += 1 + attributes;
             if attributes > 0 {
-                namespaces += tag.matches("xmlns").count();
+                namespaces += declared_in(tag);
+            }
+            if tag
+                .strip_prefix("<parent")
+                .is_some_and(|after| after.starts_with(['>', ' ', '\t', '\r', '\n']))
+            {
+                levels += 1;
             }
             if namespaces > MAX_NAMESPACES {
                 return Err(too_large("namespace declarations", namespaces, MAX_NAMESPACES));
@@ -156,10 +171,14 @@ fn scan(text: &str) -> Result<(), CredentialError> {
         };
         match skipped {
             Some(skipped) => rest = skipped,
-            None => return Ok(()),
+            None => break,
         }
     }
-    Ok(())
+    let lookups = names.saturating_mul(namespaces.max(1)).saturating_mul(levels);
+    if lookups > MAX_LOOKUPS {
+        return Err(too_large("names times namespaces times levels", lookups, MAX_LOOKUPS));
+    }
+    Ok(lookups)
 }
 
 /// What follows the first `end` behind the first `from` bytes.
@@ -199,13 +218,41 @@ fn equal_signs(tag: &str) -> usize {
     count
 }
 
+/// How many namespaces a start tag declares.
+pub(crate) fn declared_in(tag: &str) -> usize {
+    if memchr::memmem::find(tag.as_bytes(), b"xmlns").is_none() {
+        return 0;
+    }
+    let mut quote = None;
+    let mut count = 0;
+    let mut before = b'<';
+    for (at, byte) in tag.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'x') if before.is_ascii_whitespace() || matches!(before, b'"' | b'\'') => {
+                let after = tag.as_bytes().get(at..).and_then(|name| name.strip_prefix(b"xmlns"));
+                let ends = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b':' | b'=');
+                count += usize::from(after.and_then(<[u8]>::first).is_some_and(ends));
+            }
+            (None, _) => {}
+        }
+        before = byte;
+    }
+    count
+}
+
 /// The parser lets two things through that are not well-formed and that canonical XML has no form for:
 /// two default namespaces on one element, and a prefix bound to nothing.
 fn check_namespaces(document: &Document<'_>) -> Result<(), CredentialError> {
+    let text = document.input_text();
     for element in document.descendants().filter(Node::is_element) {
-        let defaults = element.namespaces().filter(|namespace| namespace.name().is_none()).count();
-        let unbound =
-            element.namespaces().any(|namespace| namespace.name().is_some() && namespace.uri().is_empty());
+        // The parser lists an element's own namespaces first; those around it were checked there.
+        let own = declared_in(tag(text.get(element.range().start..).unwrap_or_default()));
+        let own = || element.namespaces().take(own);
+        let defaults = own().filter(|namespace| namespace.name().is_none()).count();
+        let unbound = own().any(|namespace| namespace.name().is_some() && namespace.uri().is_empty());
         if defaults > 1 || unbound {
             return Err(CredentialError::NotXml("a namespace is declared twice or bound to nothing".into()));
         }
@@ -298,7 +345,7 @@ mod tests {
     use crate::Kind;
 
     fn refused(text: &str) -> String {
-        let error = parse(text).unwrap_err();
+        let error = parse(text, &Meter::unlimited()).unwrap_err();
         assert_eq!(error.kind(), Kind::Malformed);
         error.to_string()
     }
@@ -371,7 +418,7 @@ mod tests {
             "<?xml version='1.0' encoding='us-ascii'?><a/>",
             "<?xml-stylesheet href='x'?><a/>",
         ] {
-            assert!(parse(right).is_ok(), "{right}");
+            assert!(parse(right, &Meter::unlimited()).is_ok(), "{right}");
         }
     }
 
@@ -391,19 +438,20 @@ mod tests {
             "<r a='>' b=\"=====================================\"/>".to_owned(),
             "\u{feff} \n<?xml version='1.0'?><r/>".to_owned(),
         ] {
-            assert!(parse(&good).is_ok(), "{good}");
+            assert!(parse(&good, &Meter::unlimited()).is_ok(), "{good}");
         }
     }
 
     #[test]
     fn equal_ids_are_refused() {
         assert!(refused("<a xml:id='x'><b xml:id='x'/></a>").contains("xml:id"));
-        assert!(parse("<a xml:id='x'><b xml:id='y' id='x'/></a>").is_ok());
+        assert!(parse("<a xml:id='x'><b xml:id='y' id='x'/></a>", &Meter::unlimited()).is_ok());
     }
 
     #[test]
     fn text_is_read_across_comments_and_never_through_elements() {
-        let document = parse("<r><a>em<!-- x -->bed<![CDATA[&]]></a><b>x<c/></b></r>").unwrap();
+        let document =
+            parse("<r><a>em<!-- x -->bed<![CDATA[&]]></a><b>x<c/></b></r>", &Meter::unlimited()).unwrap();
         let element = |name| children(document.root_element(), name).next().unwrap();
         assert_eq!(text(element("a")).unwrap(), "embed&");
         assert!(text(element("b")).is_err());

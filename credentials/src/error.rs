@@ -85,6 +85,14 @@ pub enum CredentialError {
         /// The bound.
         limit: usize,
     },
+    /// It would take more work to verify than any credential does.
+    #[error(
+        "the credential takes more than {limit} steps of work to verify: it has too many signatures of too large keys, or too much content"
+    )]
+    TooMuchWork {
+        /// The bound.
+        limit: u64,
+    },
     /// Not well-formed, or with a document type declaration.
     #[error("the credential is not acceptable XML: {0}")]
     NotXml(String),
@@ -149,6 +157,16 @@ pub enum CredentialError {
         /// The target.
         target: Box<Urn>,
     },
+    /// The signer is no authority that signs credentials.
+    #[error(
+        "{level}: signed by {signer}, which may not sign credentials: it must be of type authority, and a CA or named sa, ma, ch, ca or root"
+    )]
+    NotASigner {
+        /// Which level of the credential.
+        level: Level,
+        /// Who signed.
+        signer: Box<Urn>,
+    },
     /// A delegated credential was not signed by the owner of its parent.
     #[error("{level}: signed by {signer}, but only {owner}, the owner of its parent, can delegate it")]
     NotTheOwner {
@@ -174,7 +192,11 @@ impl CredentialError {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::OfAnotherType(_) | Self::TooLarge { .. } | Self::NotXml(_) | Self::NotACredential(_) => {
+            Self::OfAnotherType(_)
+            | Self::TooLarge { .. }
+            | Self::TooMuchWork { .. }
+            | Self::NotXml(_)
+            | Self::NotACredential(_) => {
                 Kind::Malformed
             }
             Self::Content { .. }
@@ -182,7 +204,10 @@ impl CredentialError {
             | Self::Certificate { .. }
             | Self::Delegation { .. } => Kind::Invalid,
             Self::Chain { source, .. } if source.is_about_time() => Kind::Expired,
-            Self::Chain { .. } | Self::NotTheAuthority { .. } | Self::NotTheOwner { .. } => Kind::Untrusted,
+            Self::Chain { .. }
+            | Self::NotTheAuthority { .. }
+            | Self::NotASigner { .. }
+            | Self::NotTheOwner { .. } => Kind::Untrusted,
             Self::Expired { .. } => Kind::Expired,
         }
     }

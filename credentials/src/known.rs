@@ -5,6 +5,7 @@
 //! is not computed again either. Both are facts that no time and no policy can change; whether the certificate is
 //! *good* is found out anew every time.
 
+use crate::effort::Meter;
 use crate::{Certificate, CertificateError};
 use lru::LruCache;
 use std::num::NonZeroUsize;
@@ -12,6 +13,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// The most certificates kept: a few kilobytes each.
 const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+
+/// What reading one byte of a certificate counts as, in steps.
+const READING: usize = 16;
 
 /// Certificates by the digest of their bytes, those used last.
 #[derive(Debug)]
@@ -22,12 +26,14 @@ impl Known {
         Self(Mutex::new(LruCache::new(MOST)))
     }
 
-    /// As [`Certificate::from_der`].
-    pub(crate) fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
+    /// As [`Certificate::from_der`]; charges `meter` with what it took.
+    pub(crate) fn certificate(&self, der: &[u8], meter: &Meter) -> Result<Certificate, CertificateError> {
+        meter.charge(der.len());
         let key = *blake3::hash(der).as_bytes();
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(known.clone());
         }
+        meter.charge(READING * der.len());
         // Read outside of the lock; of two who read it at the same time, the later one is kept.
         let certificate = Certificate::from_der(der)?;
         self.0.lock().unwrap_or_else(PoisonError::into_inner).put(key, certificate.clone());
@@ -47,10 +53,13 @@ mod tests {
         let authority = Authority::self_signed(urn, KeyPair::generate().unwrap(), start, end).unwrap();
         let known = Known::new();
         let der = authority.chain()[0].der();
-        let (one, two) = (known.certificate(der).unwrap(), known.certificate(der).unwrap());
+        let (one, two) = (
+            known.certificate(der, &Meter::unlimited()).unwrap(),
+            known.certificate(der, &Meter::unlimited()).unwrap(),
+        );
         assert!(one.is_same(&two));
         assert!(!one.is_same(&Certificate::from_der(der).unwrap()));
-        assert!(known.certificate(&der[1..]).is_err());
+        assert!(known.certificate(&der[1..], &Meter::unlimited()).is_err());
         assert_eq!(known.0.lock().unwrap().len(), 1);
     }
 }

@@ -12,12 +12,14 @@ use crate::algorithm::Scheme;
 use crate::c14n::{Form, canonicalise};
 use crate::certificate::decode as decode_certificate;
 use crate::document::children_in;
+use crate::effort::Meter;
 use crate::known::Known;
 use crate::{Certificate, CertificateError};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::Node;
+use std::collections::HashSet;
 
 /// The namespace of XML signatures.
 pub(crate) const DS: &str = "http://www.w3.org/2000/09/xmldsig#";
@@ -31,6 +33,9 @@ pub(crate) const SHA256: &str = "http://www.w3.org/2001/04/xmlenc#sha256";
 
 /// The most certificates read from one signature.
 const MAX_CERTIFICATES: usize = 12;
+/// The longest canonical `SignedInfo`. It is read before anything is known of whoever signed it; real ones have one
+/// kilobyte, and the namespaces around them.
+const MAX_SIGNED_INFO: usize = 64 * 1024;
 /// The most prefixes in an `InclusiveNamespaces` list.
 const MAX_PREFIXES: usize = 32;
 
@@ -68,7 +73,7 @@ pub(crate) struct Signature<'a, 'i> {
 
 impl<'a, 'i> Signature<'a, 'i> {
     /// Reads a `Signature` element.
-    pub(crate) fn read(element: Node<'a, 'i>, known: &Known) -> Result<Self, SignatureError> {
+    pub(crate) fn read(element: Node<'a, 'i>, known: &Known, meter: &Meter) -> Result<Self, SignatureError> {
         let signed_info = only(element, "SignedInfo")?;
         let form = canonical_form(only(signed_info, "CanonicalizationMethod")?)?;
         let method = algorithm(only(signed_info, "SignatureMethod")?)?;
@@ -97,28 +102,57 @@ impl<'a, 'i> Signature<'a, 'i> {
             digest_algorithm,
             digest: decode(only(reference, "DigestValue")?)?,
             value: decode(only(element, "SignatureValue")?)?,
-            certificates: certificates(element, known)?,
+            certificates: certificates(element, known, meter)?,
         })
     }
 
-    /// Checks the digest over `element`, which must bear the referenced `xml:id`, and the signature value.
-    /// Gives those of the certificates whose key made the signature.
-    pub(crate) fn verify(&self, element: Node<'_, '_>) -> Result<Vec<Certificate>, SignatureError> {
-        let canonical = canonicalise(element, &self.transformed);
-        if digest::digest(self.digest_algorithm, canonical.as_bytes()).as_ref() != self.digest {
-            return Err("the content was changed after it was signed (its digest differs)".to_owned().into());
+    /// Checks the signature value, which is over `SignedInfo` alone, and gives those of the certificates whose key made
+    /// it. Nothing of the document has been looked at yet: that is for those who turn out to be allowed to sign.
+    pub(crate) fn signers(&self, meter: &Meter) -> Result<Vec<Certificate>, SignatureError> {
+        let signed = canonicalise(self.signed_info, &self.form, meter);
+        if signed.len() > MAX_SIGNED_INFO {
+            let reason =
+                format!("SignedInfo has {} bytes; at most {MAX_SIGNED_INFO} are accepted", signed.len());
+            return Err(reason.into());
         }
-        let signed = canonicalise(self.signed_info, &self.form);
-        let signers: Vec<Certificate> = self
-            .certificates
-            .iter()
-            .filter(|certificate| certificate.key().verifies(&self.scheme, signed.as_bytes(), &self.value))
-            .cloned()
-            .collect();
+        let mut signers = Vec::new();
+        for certificate in &self.certificates {
+            let cost = certificate.key().cost() + signed.len();
+            if !meter.allows(cost) {
+                return Err("its keys take too much work to check".to_owned().into());
+            }
+            meter.charge(cost);
+            if certificate.key().verifies(&self.scheme, signed.as_bytes(), &self.value) {
+                signers.push(certificate.clone());
+            }
+        }
         if signers.is_empty() {
             return Err("no X509Certificate in its KeyInfo has the key that made it".to_owned().into());
         }
         Ok(signers)
+    }
+
+    /// Checks the digest over `element`, which must bear the referenced `xml:id`. Gives the canonical text that was
+    /// signed.
+    pub(crate) fn check_digest(
+        &self,
+        element: Node<'_, '_>,
+        meter: &Meter,
+    ) -> Result<String, SignatureError> {
+        if !meter.allows(element.range().len()) {
+            return Err("its content takes too much work to check".to_owned().into());
+        }
+        let canonical = canonicalise(element, &self.transformed, meter);
+        meter.charge(canonical.len());
+        if digest::digest(self.digest_algorithm, canonical.as_bytes()).as_ref() != self.digest {
+            return Err("the content was changed after it was signed (its digest differs)".to_owned().into());
+        }
+        Ok(canonical)
+    }
+
+    /// Whether SHA-1 has a part in it.
+    pub(crate) fn rests_on_sha1(&self) -> bool {
+        self.scheme == Scheme::RsaSha1 || *self.digest_algorithm == digest::SHA1_FOR_LEGACY_USE_ONLY
     }
 }
 
@@ -148,9 +182,9 @@ fn canonical_form(element: Node<'_, '_>) -> Result<Form, String> {
             let list = children_in(element, Some(EXCLUSIVE), "InclusiveNamespaces")
                 .filter_map(|list| list.attribute("PrefixList"))
                 .flat_map(str::split_ascii_whitespace);
-            let prefixes: Vec<String> = list
-                .map(|prefix| if prefix == "#default" { String::new() } else { prefix.to_owned() })
+            let prefixes: HashSet<String> = list
                 .take(MAX_PREFIXES + 1)
+                .map(|prefix| if prefix == "#default" { String::new() } else { prefix.to_owned() })
                 .collect();
             if prefixes.len() > MAX_PREFIXES {
                 return Err(format!("InclusiveNamespaces lists more than {MAX_PREFIXES} prefixes"));
@@ -190,7 +224,11 @@ fn transforms(reference: Node<'_, '_>) -> Result<Form, String> {
     Ok(form.unwrap_or(Form::Inclusive))
 }
 
-fn certificates(signature: Node<'_, '_>, known: &Known) -> Result<Vec<Certificate>, SignatureError> {
+fn certificates(
+    signature: Node<'_, '_>,
+    known: &Known,
+    meter: &Meter,
+) -> Result<Vec<Certificate>, SignatureError> {
     let info = only(signature, "KeyInfo")?;
     let mut found = Vec::new();
     for data in children_in(info, Some(DS), "X509Data") {
@@ -200,7 +238,7 @@ fn certificates(signature: Node<'_, '_>, known: &Known) -> Result<Vec<Certificat
             }
             let text = crate::document::text(certificate)?;
             let der = decode_certificate(&text).map_err(SignatureError::Certificate)?;
-            found.push(known.certificate(&der).map_err(SignatureError::Certificate)?);
+            found.push(known.certificate(&der, meter).map_err(SignatureError::Certificate)?);
         }
     }
     if found.is_empty() {

@@ -1,17 +1,19 @@
 //! Trusted roots, and whom a verified certificate names.
 
 use crate::algorithm::Scheme;
-use crate::chain::{self, Chain, ChainError};
+use crate::chain::{self, Chain, ChainError, Purpose};
+use crate::effort::{MAX_CHAIN_STEPS, Meter};
 use crate::known::Known;
 use crate::{Certificate, CertificateError};
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use urn::Urn;
+use urn::{Kind, Urn};
 use uuid::Uuid;
 
 /// What an operator may relax. MD5 signatures and RSA keys below 1024 bits are refused whatever it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Accept certificates signed with SHA-1.
     pub allow_sha1_certificates: bool,
@@ -20,7 +22,31 @@ pub struct Policy {
     /// Accept authorities at the top of a chain that name no URN. Such a root may vouch for any authority,
     /// since nothing says which ones are its own.
     pub allow_authorities_without_urn: bool,
+    /// Accept credentials that are signed with RSA-SHA1, or over SHA-1 digests. On unless it is switched off: the
+    /// clearinghouses in use sign so.
+    pub allow_sha1_credentials: bool,
+    /// The names of the authorities below a root that may sign credentials although their certificates are not those of
+    /// a CA, in place of `sa`, `ma`, `ch`, `ca` and `root`. The root is named by its URN, by the URN's authority
+    /// (`ch.example.org`) or, where it has no URN, by its subject.
+    pub credential_signers: BTreeMap<String, Vec<String>>,
 }
+
+impl Default for Policy {
+    /// Strict in everything but SHA-1 in credentials.
+    fn default() -> Self {
+        Self {
+            allow_sha1_certificates: false,
+            allow_1024_bit: false,
+            allow_authorities_without_urn: false,
+            allow_sha1_credentials: true,
+            credential_signers: BTreeMap::new(),
+        }
+    }
+}
+
+/// The names of authorities that sign credentials, in any case. Aggregates (`am`, `cm`) and other services have
+/// certificates of type authority as well; those vouch for themselves alone.
+const CREDENTIAL_SIGNERS: [&str; 5] = ["sa", "ma", "ch", "ca", "root"];
 
 /// Why trusted roots cannot be read. Every message names the file.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +67,9 @@ pub enum RootsError {
         /// What is wrong.
         source: CertificateError,
     },
+    /// The policy names a root that is not there.
+    #[error("credential signers are named for {0:?}, which is none of the trusted roots; the roots are {1}")]
+    UnknownRoot(String, String),
     /// A certificate that the policy refuses.
     #[error("{}: {source}", path.display())]
     Refused {
@@ -105,7 +134,13 @@ impl TrustRoots {
             }
             roots.extend(found);
         }
-        Ok(Self::build(roots, policy))
+        let roots = Self::build(roots, policy);
+        let named = |name: &&String| roots.roots.iter().any(|root| is_called(root, name));
+        if let Some(name) = policy.credential_signers.keys().find(|name| !named(name)) {
+            let known: Vec<String> = roots.roots.iter().map(Certificate::called).collect();
+            return Err(RootsError::UnknownRoot(name.clone(), known.join(", ")));
+        }
+        Ok(roots)
     }
 
     /// Takes these certificates as the roots.
@@ -131,13 +166,15 @@ impl TrustRoots {
             u8::from(policy.allow_sha1_certificates),
             u8::from(policy.allow_1024_bit),
             u8::from(policy.allow_authorities_without_urn),
+            u8::from(policy.allow_sha1_credentials),
         ]);
+        hash.update(format!("{:?}", policy.credential_signers).as_bytes());
         for root in &roots {
             hash.update(digest::digest(&digest::SHA256, root.der()).as_ref());
         }
         let generation =
             hash.finish().as_ref().iter().take(8).fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
-        Self { roots, policy: *policy, generation, known: Known::new() }
+        Self { roots, policy: policy.clone(), generation, known: Known::new() }
     }
 
     /// A digest of the roots and the policy: different sets have different generations.
@@ -167,7 +204,7 @@ impl TrustRoots {
         names
     }
 
-    /// Follows the first of the presented certificates to a trusted root. The others may stand in any
+    /// Follows the first of the presented certificates, a TLS client's, to a trusted root. The others may stand in any
     /// order, and may be more than are needed; the root may be among them or not.
     ///
     /// # Errors
@@ -179,7 +216,8 @@ impl TrustRoots {
         now: DateTime<Utc>,
     ) -> Result<Identity, ChainError> {
         let leaf = presented.first().ok_or(ChainError::Empty)?;
-        Ok(self.chain(leaf, presented, now)?.identity())
+        let meter = Meter::new(MAX_CHAIN_STEPS);
+        Ok(self.chain(leaf, presented, Purpose::Client, now, &meter)?.identity())
     }
 
     /// As [`Certificate::from_der`]; but a certificate that was seen before is not read again, nor is the signature on
@@ -188,7 +226,7 @@ impl TrustRoots {
     /// # Errors
     /// As [`Certificate::from_der`].
     pub fn certificate(&self, der: &[u8]) -> Result<Certificate, CertificateError> {
-        self.known.certificate(der)
+        self.known.certificate(der, &Meter::unlimited())
     }
 
     pub(crate) fn known(&self) -> &Known {
@@ -199,9 +237,33 @@ impl TrustRoots {
         &self,
         leaf: &Certificate,
         pool: &[Certificate],
+        purpose: Purpose,
         now: DateTime<Utc>,
+        meter: &Meter,
     ) -> Result<Chain, ChainError> {
-        chain::find(&self.roots, &self.policy, leaf, pool, now)
+        chain::find((&self.roots, &self.policy), leaf, pool, purpose, now, meter)
+    }
+
+    /// Whether the end of this chain is an authority that signs credentials: a CA, or one with a name for it.
+    pub(crate) fn signs_credentials(&self, signer: &Chain) -> bool {
+        if signer.urn.kind() != Kind::Authority || signer.leaf.is_ca() {
+            return signer.urn.kind() == Kind::Authority;
+        }
+        let is = |name: &str| name.eq_ignore_ascii_case(signer.urn.name());
+        match self.policy.credential_signers.iter().find(|(root, _)| is_called(&signer.root, root)) {
+            Some((_, names)) => names.iter().any(|name| is(name)),
+            None => CREDENTIAL_SIGNERS.into_iter().any(is),
+        }
+    }
+}
+
+/// Whether an operator means this root by `name`.
+fn is_called(root: &Certificate, name: &str) -> bool {
+    match root.urn() {
+        Some(urn) => {
+            urn.as_str().eq_ignore_ascii_case(name) || urn.authority().to_string().eq_ignore_ascii_case(name)
+        }
+        None => root.subject() == name,
     }
 }
 

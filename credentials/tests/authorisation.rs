@@ -311,6 +311,70 @@ fn refusals_tell_what_is_needed_and_why_each_credential_fails() {
 }
 
 #[test]
+fn one_credential_takes_one_place_however_it_is_written() {
+    let verifier = Verifier::new(WORLD.roots(), 2);
+    let (mine, other) = (WORLD.credential(ALL), WORLD.delegated());
+    let first = verifier.verify(&mine, now()).unwrap();
+    verifier.verify(&other, now()).unwrap();
+    let variants = [
+        mine.replace("</signatures>", " <!-- x --></signatures>"),
+        mine.replace("<signatures>", "\n\n<signatures>"),
+        mine.replace("</X509Data>", "<X509SubjectName/></X509Data>"),
+        mine.replace("<credential xml:id=\"ref0\">", "<credential  xml:id='ref0'>"),
+        format!("<!-- first -->{}", mine.trim_start_matches("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n")),
+    ];
+    for variant in &variants {
+        assert_ne!(*variant, mine);
+        let again = verifier.verify(variant, now()).unwrap();
+        assert!(Arc::ptr_eq(&first, &again), "the same credential");
+        assert_eq!(verifier.remembered(), 2);
+        assert!(verifier.recall(variant, now()).is_some(), "its latest text is remembered");
+    }
+    assert!(verifier.recall(&mine, now()).is_none(), "one text for each");
+    assert!(verifier.recall(&other, now()).is_some(), "and nothing is pushed out");
+    assert_ne!(first.fingerprint, verifier.verify(&other, now()).unwrap().fingerprint);
+    assert_ne!(first.fingerprint, verifier.verify(&WORLD.credential(ALL), now()).unwrap().fingerprint);
+}
+
+#[test]
+fn refusals_are_remembered_for_a_minute() {
+    let verifier = Verifier::new(WORLD.roots(), 2);
+    let refused = WORLD.credential(ALL).replace("2026-07-01", "2027-07-01");
+    let error = verifier.verify(&refused, now()).unwrap_err();
+    let second = chrono::Duration::seconds(1);
+    assert_eq!(verifier.recall(&refused, now()).unwrap().unwrap_err(), error);
+    assert!(verifier.recall(&refused, now() + second * 59).is_some());
+    assert!(verifier.recall(&refused, now() + second * 60).is_none());
+    assert!(verifier.recall(&refused, now() - second).is_none(), "not before it was judged");
+    assert_eq!(verifier.remembered(), 0);
+    // Bounded as the good ones are.
+    for letter in ["<a/>", "<b/>"] {
+        verifier.verify(letter, now()).unwrap_err();
+    }
+    assert!(verifier.recall(&refused, now()).is_none());
+    // What time mends is not kept, nor what other roots would mend.
+    let expired = WORLD.credential(ALL);
+    assert_eq!(verifier.verify(&expired, expiry()).unwrap_err().kind(), Kind::Expired);
+    assert!(verifier.recall(&expired, expiry()).is_none());
+    let none = TrustRoots::from_certificates([], &Policy::default()).unwrap();
+    verifier.replace_roots(none);
+    verifier.verify(&expired, now()).unwrap_err();
+    verifier.replace_roots(WORLD.roots());
+    assert!(verifier.verify(&expired, now()).is_ok());
+}
+
+#[test]
+fn a_limit_that_is_too_low_is_no_lasting_verdict() {
+    let verifier = Verifier::new(WORLD.roots(), 2);
+    let xml = WORLD.delegated();
+    let judged = verifier.judge(&xml, now(), 100_000);
+    assert!(matches!(judged.verdict, Err(CredentialError::TooMuchWork { limit: 100_000 })));
+    assert!(verifier.recall(&xml, now()).is_none());
+    let judged = verifier.judge(&xml, now(), credentials::MAX_STEPS);
+    assert!(judged.verdict.is_ok() && judged.steps > 100_000, "{judged:?}");
+}
+
+#[test]
 fn good_credentials_are_remembered_bad_ones_are_not() {
     let verifier = Verifier::new(WORLD.roots(), 2);
     let (one, two, three) = (WORLD.credential(ALL), WORLD.credential(ALL), WORLD.delegated());

@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use credentials::mint::{Authority, KeyPair, Subject};
 use credentials::{Certificate, CertificateError, ChainError, Identity, Policy, RootsError, TrustRoots};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 fn fixture(name: &str) -> String {
@@ -28,10 +29,20 @@ fn verify(roots: &[&str], presented: &[&str], policy: Policy) -> Result<Identity
         .verify_chain(&presented, later())
 }
 
-const STRICT: Policy =
-    Policy { allow_sha1_certificates: false, allow_1024_bit: false, allow_authorities_without_urn: false };
-const LAX: Policy =
-    Policy { allow_sha1_certificates: true, allow_1024_bit: true, allow_authorities_without_urn: true };
+const STRICT: Policy = Policy {
+    allow_sha1_certificates: false,
+    allow_1024_bit: false,
+    allow_authorities_without_urn: false,
+    allow_sha1_credentials: false,
+    credential_signers: BTreeMap::new(),
+};
+const LAX: Policy = Policy {
+    allow_sha1_certificates: true,
+    allow_1024_bit: true,
+    allow_authorities_without_urn: true,
+    allow_sha1_credentials: true,
+    credential_signers: BTreeMap::new(),
+};
 
 #[test]
 fn names_are_read_in_any_order() {

@@ -8,8 +8,10 @@
 //! The parser keeps names without their prefixes; they are taken from the source text.
 
 use crate::CredentialError;
-use crate::document::XML;
+use crate::document::{XML, declared_in, tag};
+use crate::effort::{MAX_STEPS, Meter};
 use roxmltree::{Attribute, Node};
+use std::collections::{HashMap, HashSet};
 
 /// Which canonical form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub(crate) enum Form {
     /// Exclusive XML Canonicalization 1.0.
     Exclusive {
         /// The prefixes treated as in the inclusive form; the default namespace is the empty prefix.
-        prefixes: Vec<String>,
+        prefixes: HashSet<String>,
     },
 }
 
@@ -29,32 +31,70 @@ pub(crate) enum Form {
 /// # Errors
 /// [`CredentialError`] when the text is not well-formed, or beyond the bounds for credentials.
 pub fn canonical_xml(xml: &str) -> Result<String, CredentialError> {
-    let document = crate::document::parse(xml)?;
-    Ok(canonicalise(document.root_element(), &Form::Inclusive))
+    let meter = Meter::new(MAX_STEPS);
+    let document = crate::document::parse(xml, &meter)?;
+    Ok(canonicalise(document.root_element(), &Form::Inclusive, &meter))
 }
 
 /// Writes the canonical form of an element. The document must have passed the bounds of
 /// [`crate::document::parse`], which keep the recursion shallow.
-pub(crate) fn canonicalise(element: Node<'_, '_>, form: &Form) -> String {
-    // Canonical form is about as long as the source.
-    let mut writer = Writer { form, out: String::with_capacity(element.range().len()), rendered: Vec::new() };
+///
+/// The work is linear in the element and in what is in scope at it: namespaces are looked at where they are declared,
+/// not at every element below. Its steps are charged to `meter`.
+pub(crate) fn canonicalise(element: Node<'_, '_>, form: &Form, meter: &Meter) -> String {
+    let mut writer = Writer {
+        form,
+        // Canonical form is about as long as the source.
+        out: String::with_capacity(element.range().len()),
+        in_scope: Bindings::default(),
+        rendered: Bindings::default(),
+        steps: 0,
+    };
     writer.element(element, true);
+    meter.charge(writer.steps + 2 * writer.out.len());
     writer.out
 }
 
 /// How much text is looked over at once.
 const BLOCK: usize = 64;
 
+/// What a lookup in [`Bindings`] counts as, in steps.
+const LOOKUP: usize = 20;
+
+/// Namespaces by their prefix, the innermost last; the default namespace has the empty prefix.
+#[derive(Default)]
+struct Bindings<'a>(HashMap<&'a str, Vec<&'a str>>);
+
+impl<'a> Bindings<'a> {
+    /// The URI that `prefix` stands for; empty for none.
+    fn uri(&self, prefix: &str) -> &'a str {
+        self.0.get(prefix).and_then(|uris| uris.last()).copied().unwrap_or("")
+    }
+
+    fn push(&mut self, (prefix, uri): (&'a str, &'a str)) {
+        self.0.entry(prefix).or_default().push(uri);
+    }
+
+    fn pop(&mut self, prefix: &str) {
+        if let Some(uris) = self.0.get_mut(prefix) {
+            uris.pop();
+        }
+    }
+}
+
 struct Writer<'f, 'a> {
     form: &'f Form,
     out: String,
-    /// The namespaces declared on the elements around the current one: prefix and URI, innermost last.
-    rendered: Vec<(&'a str, &'a str)>,
+    /// The namespaces in scope at the current element, where the form asks for them.
+    in_scope: Bindings<'a>,
+    /// The namespaces declared in what is written around the current element.
+    rendered: Bindings<'a>,
+    /// The work so far, without what grows with the length of `out`.
+    steps: usize,
 }
 
 impl<'a> Writer<'_, 'a> {
     fn element<'i: 'a>(&mut self, element: Node<'a, 'i>, apex: bool) {
-        let outer = self.rendered.len();
         let source = element.document().input_text();
         let markup = source.get(element.range().start + 1..).unwrap_or_default();
         let name = qualified_name(markup);
@@ -65,14 +105,13 @@ impl<'a> Writer<'_, 'a> {
                 (attribute.namespace().unwrap_or(""), attribute.name(), qualified, attribute.value())
             })
             .collect();
-        let inclusive = *self.form == Form::Inclusive;
-        if apex && inclusive {
+        if apex && *self.form == Form::Inclusive {
             self.inherit(element, &mut attributes);
         }
         attributes.sort_unstable_by_key(|(namespace, local, ..)| (*namespace, *local));
-        // What is in scope was declared around it: a start tag of nothing but its name adds none. Most are such.
-        let adds_none = !apex && inclusive && markup.as_bytes().get(name.len()) == Some(&b'>');
-        let declarations = if adds_none { Vec::new() } else { self.declarations(element, name, &attributes) };
+        let own = own_declarations(element, name, apex);
+        let declarations = self.declarations(&own, apex, name, &attributes);
+        self.steps += LOOKUP * (1 + attributes.len() + own.len() + declarations.len());
 
         self.out.push('<');
         self.out.push_str(name);
@@ -87,7 +126,16 @@ impl<'a> Writer<'_, 'a> {
             self.value(value);
         }
         self.out.push('>');
-        self.rendered.extend(declarations);
+        declarations.iter().for_each(|declared| self.rendered.push(*declared));
+        self.children(element);
+        declarations.iter().for_each(|(prefix, _)| self.rendered.pop(prefix));
+        own.iter().for_each(|(prefix, _)| self.in_scope.pop(prefix));
+        self.out.push_str("</");
+        self.out.push_str(name);
+        self.out.push('>');
+    }
+
+    fn children<'i: 'a>(&mut self, element: Node<'a, 'i>) {
         for child in element.children() {
             if child.is_element() {
                 self.element(child, false);
@@ -104,22 +152,21 @@ impl<'a> Writer<'_, 'a> {
                 self.out.push_str("?>");
             }
         }
-        self.rendered.truncate(outer);
-        self.out.push_str("</");
-        self.out.push_str(name);
-        self.out.push('>');
     }
 
     /// Adds the `xml:` attributes of the ancestors, the nearest of each name.
     fn inherit<'i: 'a>(
-        &self,
+        &mut self,
         apex: Node<'a, 'i>,
         attributes: &mut Vec<(&'a str, &'a str, &'a str, &'a str)>,
     ) {
+        let own = attributes.iter().filter(|(space, ..)| *space == XML).map(|(_, local, ..)| *local);
+        let mut taken: HashSet<&str> = own.collect();
         for ancestor in apex.ancestors().skip(1) {
             let source = ancestor.document().input_text();
             for attribute in ancestor.attributes().filter(|attribute| attribute.namespace() == Some(XML)) {
-                if !attributes.iter().any(|(space, local, ..)| *space == XML && *local == attribute.name()) {
+                self.steps += LOOKUP;
+                if taken.insert(attribute.name()) {
                     attributes.push((
                         XML,
                         attribute.name(),
@@ -131,43 +178,32 @@ impl<'a> Writer<'_, 'a> {
         }
     }
 
-    /// The namespaces to declare on an element, in canonical order.
-    fn declarations<'i: 'a>(
-        &self,
-        element: Node<'a, 'i>,
+    /// The namespaces to declare on an element, in canonical order. `own` are those declared on it in the document, at
+    /// the apex all in scope; elsewhere the others were declared around it, or are not used.
+    fn declarations(
+        &mut self,
+        own: &[(&'a str, &'a str)],
+        apex: bool,
         name: &'a str,
         attributes: &[(&'a str, &'a str, &'a str, &'a str)],
     ) -> Vec<(&'a str, &'a str)> {
-        let mut prefixes: Vec<&'a str> = match self.form {
-            Form::Inclusive => {
-                let mut all: Vec<&str> =
-                    element.namespaces().map(|namespace| namespace.name().unwrap_or("")).collect();
-                all.push("");
-                all
-            }
-            Form::Exclusive { prefixes } => {
-                let used = attributes.iter().map(|(_, _, name, _)| prefix(name)).filter(|p| !p.is_empty());
-                let listed = element
-                    .namespaces()
-                    .map(|namespace| namespace.name().unwrap_or(""))
-                    .chain([""])
-                    .filter(|known| prefixes.iter().any(|listed| listed == known));
-                used.chain([prefix(name)]).chain(listed).collect()
-            }
-        };
+        let mut prefixes: Vec<&'a str> = own.iter().map(|(prefix, _)| *prefix).collect();
+        own.iter().for_each(|declared| self.in_scope.push(*declared));
+        if let Form::Exclusive { prefixes: listed } = self.form {
+            prefixes.retain(|own| listed.contains(*own));
+            prefixes.extend(attributes.iter().map(|(_, _, name, _)| prefix(name)).filter(|p| !p.is_empty()));
+            prefixes.push(prefix(name));
+        } else if !apex && prefixes.is_empty() {
+            return Vec::new();
+        }
         prefixes.sort_unstable();
         prefixes.dedup();
         prefixes
             .into_iter()
             .filter(|prefix| *prefix != "xml")
-            .map(|prefix| (prefix, in_scope(element, prefix)))
-            .filter(|(prefix, uri)| *uri != self.declared(prefix))
+            .map(|prefix| (prefix, self.in_scope.uri(prefix)))
+            .filter(|(prefix, uri)| *uri != self.rendered.uri(prefix))
             .collect()
-    }
-
-    /// The URI that `prefix` stands for in what is written so far; empty for none.
-    fn declared(&self, prefix: &str) -> &'a str {
-        self.rendered.iter().rev().find(|(known, _)| *known == prefix).map_or("", |(_, uri)| uri)
     }
 
     fn value(&mut self, value: &str) {
@@ -211,12 +247,24 @@ fn reference(special: u8) -> &'static str {
     }
 }
 
-/// The URI that `prefix` stands for at an element; empty for none.
-fn in_scope<'a, 'i: 'a>(element: Node<'a, 'i>, prefix: &str) -> &'a str {
+/// The namespaces declared on an element; at the apex, all that are in scope. The parser lists an element's own before
+/// those around it; how many are its own is in its start tag.
+fn own_declarations<'a, 'i: 'a>(element: Node<'a, 'i>, name: &str, apex: bool) -> Vec<(&'a str, &'a str)> {
+    let source = element.document().input_text();
+    let markup = source.get(element.range().start..).unwrap_or_default();
+    let count = if apex {
+        usize::MAX
+    } else if markup.as_bytes().get(1 + name.len()) == Some(&b'>') {
+        // A start tag of nothing but its name declares none. Most are such.
+        0
+    } else {
+        declared_in(tag(markup))
+    };
     element
         .namespaces()
-        .find(|namespace| namespace.name().unwrap_or("") == prefix)
-        .map_or("", |namespace| namespace.uri())
+        .take(count)
+        .map(|namespace| (namespace.name().unwrap_or(""), namespace.uri()))
+        .collect()
 }
 
 /// The name at the head of a piece of markup, with its prefix.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::document::parse;
+use crate::effort::Meter;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -13,9 +14,10 @@ fn exclusive(prefixes: &[&str]) -> Form {
 
 /// The canonical form of the element with the local name `apex`, or else of the outermost one.
 fn canonical(xml: &str, form: &Form) -> String {
-    let document = parse(xml).unwrap();
+    let meter = Meter::unlimited();
+    let document = parse(xml, &meter).unwrap();
     let apex = document.descendants().find(|node| node.tag_name().name() == "apex");
-    canonicalise(apex.unwrap_or(document.root_element()), form)
+    canonicalise(apex.unwrap_or(document.root_element()), form, &meter)
 }
 
 #[test]

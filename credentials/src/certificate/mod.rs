@@ -4,9 +4,13 @@
 //! `urn:publicid:IDN+…` in the subjectAltName, beside which a URI `urn:uuid:…` and an e-mail address may
 //! stand, in any order. The common name says nothing.
 
+mod der;
 mod extensions;
+mod name_constraints;
 
 use crate::algorithm::{Key, Scheme};
+use crate::short_rsa::RsaScheme;
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -90,14 +94,9 @@ impl Certificate {
         if der.len() > MAX_DER {
             return Err(CertificateError::TooLarge { what: "bytes", found: der.len(), limit: MAX_DER });
         }
-        let (rest, x509) =
+        der::check_certificate(der).map_err(malformed)?;
+        let (_, x509) =
             X509Certificate::from_der(der).map_err(|_| malformed("its structure cannot be read"))?;
-        if !rest.is_empty() {
-            return Err(malformed("bytes follow after its end"));
-        }
-        if x509.signature_algorithm != x509.tbs_certificate.signature {
-            return Err(malformed("it names two different signature algorithms"));
-        }
         let tbs = x509.tbs_certificate.as_ref();
         let signed = range_in(der, tbs).ok_or_else(|| malformed("its structure cannot be read"))?;
         let (names, constraints) = extensions::read(&x509)?;
@@ -208,7 +207,7 @@ impl Certificate {
     /// Whether its key usage, where it has one, allows signing certificates (RFC 5280, section 4.2.1.3).
     #[must_use]
     pub fn may_sign_certificates(&self) -> bool {
-        !self.0.constraints.no_cert_sign
+        self.0.constraints.usage.is_none_or(|usage| usage.cert_sign)
     }
 
     /// The SubjectPublicKeyInfo as DER.
@@ -221,6 +220,29 @@ impl Certificate {
     #[must_use]
     pub fn key_id(&self) -> String {
         self.0.key.identifier().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The size of its RSA key in bits; `None` for keys of other kinds.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        self.0.key.rsa_bits()
+    }
+
+    /// Whether its RSA key, of 1024 bits or more, made `signature` over `message` in a TLS handshake. It is for keys that
+    /// are shorter than TLS libraries take; whether such are accepted at all is a matter of [`Policy`](crate::Policy).
+    #[must_use]
+    pub fn verifies_handshake(&self, scheme: RsaScheme, message: &[u8], signature: &[u8]) -> bool {
+        self.0.key.verifies_handshake(scheme, message, signature)
+    }
+
+    /// A digest (SHA-256) of the part that the issuer signed: what a deny-list or an audit trail names a certificate by.
+    /// The digest of the whole would not do: from an ECDSA signature anybody can compute its twin, which holds as well.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        let signed = self.0.der.get(self.0.signed.clone()).unwrap_or_default();
+        let mut fingerprint = [0; 32];
+        fingerprint.copy_from_slice(digest::digest(&digest::SHA256, signed).as_ref());
+        fingerprint
     }
 
     /// The subject name as DER.
@@ -261,6 +283,15 @@ impl Certificate {
         match self.urn() {
             Some(urn) => urn.to_string(),
             None => self.subject().to_owned(),
+        }
+    }
+
+    /// The steps that [`Self::is_signed_by`] takes: few where the answer is remembered.
+    pub(crate) fn signature_cost(&self, issuer: &Self) -> usize {
+        if self.0.signed_by.get().is_some_and(|key| **key == *issuer.0.spki) {
+            issuer.0.spki.len()
+        } else {
+            issuer.key().cost() + self.0.signed.len()
         }
     }
 

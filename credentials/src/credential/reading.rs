@@ -5,6 +5,7 @@
 //! refused.
 
 use crate::document::{XML, at_most_one, children, children_in, exactly_one, short, text};
+use crate::effort::Meter;
 use crate::error::{CredentialError, Level, Role};
 use crate::known::Known;
 use crate::signature::{DS, Signature, SignatureError, is_plain_id};
@@ -82,6 +83,7 @@ pub(super) fn signatures<'a, 'i>(
     root: Node<'a, 'i>,
     levels: &[(Level, Node<'a, 'i>)],
     known: &Known,
+    meter: &Meter,
 ) -> Result<Vec<Signature<'a, 'i>>, CredentialError> {
     let list = exactly_one(root, "signatures").map_err(CredentialError::NotACredential)?;
     let found: Vec<Node<'_, '_>> = children_in(list, Some(DS), "Signature").take(MAX_LEVELS + 1).collect();
@@ -95,7 +97,7 @@ pub(super) fn signatures<'a, 'i>(
     }
     let mut read = Vec::with_capacity(found.len());
     for element in found {
-        let signature = Signature::read(element, known)
+        let signature = Signature::read(element, known, meter)
             .map_err(|error| signature_error(meant(element, levels), error))?;
         read.push(signature);
     }
@@ -126,8 +128,21 @@ fn element_id<'a>(level: Level, element: Node<'a, '_>) -> Result<&'a str, Creden
     })
 }
 
+/// The certificates in the `target_gid` of a level whose content is not known to be signed yet. They prove themselves:
+/// an issuer of the signer's certificate may be among them. What cannot be read is left to [`read`] to complain of.
+pub(super) fn unsigned_target(element: Node<'_, '_>, known: &Known, meter: &Meter) -> Vec<Certificate> {
+    let gid = exactly_one(element, "target_gid").and_then(text).unwrap_or_default();
+    let chain = Certificate::chain_from_pem_with(&gid, |der| known.certificate(der, meter));
+    chain.unwrap_or_default().into_iter().take(MAX_GID).collect()
+}
+
 /// Reads one level.
-pub(crate) fn read(level: Level, element: Node<'_, '_>, known: &Known) -> Result<Reading, CredentialError> {
+pub(crate) fn read(
+    level: Level,
+    element: Node<'_, '_>,
+    known: &Known,
+    meter: &Meter,
+) -> Result<Reading, CredentialError> {
     let wrong = |reason| content(level, reason);
     let value = |name| exactly_one(element, name).and_then(text).map_err(wrong);
     let kind = value("type")?;
@@ -136,7 +151,7 @@ pub(crate) fn read(level: Level, element: Node<'_, '_>, known: &Known) -> Result
     }
     let gid = |role: Role, name, urn_name| -> Result<(Vec<Certificate>, Urn), CredentialError> {
         let certificate = |source| CredentialError::Certificate { level, role, source };
-        let chain = Certificate::chain_from_pem_with(&value(name)?, |der| known.certificate(der))
+        let chain = Certificate::chain_from_pem_with(&value(name)?, |der| known.certificate(der, meter))
             .map_err(certificate)?;
         if chain.len() > MAX_GID {
             return Err(wrong(format!(

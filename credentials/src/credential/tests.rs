@@ -9,8 +9,12 @@ use crate::{CredentialError, Kind as Refused};
 
 const ALL: &[(&str, bool)] = &[("*", true)];
 
+fn verify_at(xml: &str, roots: &TrustRoots, now: DateTime<Utc>) -> Result<Verified, CredentialError> {
+    verify(xml, roots, now, &Meter::new(crate::MAX_STEPS))
+}
+
 fn judge(xml: &str) -> Result<Credential, CredentialError> {
-    verify(xml, &WORLD.roots(), now()).map(|verified| verified.credential)
+    verify_at(xml, &WORLD.roots(), now()).map(|verified| verified.credential)
 }
 
 #[track_caller]
@@ -25,7 +29,7 @@ fn alices() -> Text<'static> {
 }
 
 /// The parts of a document that a level above it takes over.
-fn inherited(parent: &str) -> Inherited<'_> {
+pub(super) fn inherited(parent: &str) -> Inherited<'_> {
     let between = |from: &str, to: &str| {
         let start = parent.find(from).unwrap();
         &parent[start..start + parent[start..].rfind(to).unwrap() + to.len()]
@@ -115,7 +119,7 @@ fn every_level_must_be_within_its_time() {
     let parent = WORLD.credential(ALL);
     let sooner = Text { expires: at("2026-05-01T00:00:00Z"), ..to_bob(ALL) };
     refused(&signed_by_alice(&sooner, &parent), Refused::Expired, "the credential expired at 2026-05-01");
-    let error = verify(&signed_by_alice(&to_bob(ALL), &parent), &WORLD.roots(), expiry()).unwrap_err();
+    let error = verify_at(&signed_by_alice(&to_bob(ALL), &parent), &WORLD.roots(), expiry()).unwrap_err();
     assert_eq!(error.kind(), Refused::Expired);
 }
 
@@ -144,7 +148,7 @@ fn only_an_authority_over_the_target_can_grant() {
     let sign =
         |chain: &[Certificate], key: &KeyPair| draft(&alices(), "ref0").unwrap().sign(chain, key).unwrap();
     let words = "not an authority over urn:publicid:IDN+ch.example.org:lab+slice+demo";
-    refused(&sign(&WORLD.alice.chain, &WORLD.alice.key), Refused::Untrusted, words);
+    refused(&sign(&WORLD.alice.chain, &WORLD.alice.key), Refused::Untrusted, "may not sign credentials");
     refused(&sign(WORLD.stranger.chain(), WORLD.stranger.key()), Refused::Untrusted, "signer's certificate");
     let key = |key: &KeyPair| KeyPair::from_pem(&key.to_pkcs8_pem()).unwrap();
     let sibling = WORLD
@@ -158,17 +162,53 @@ fn only_an_authority_over_the_target_can_grant() {
         .unwrap();
     refused(&sign(sibling.chain(), sibling.key()), Refused::Untrusted, words);
     assert!(judge(&sign(WORLD.root.chain(), WORLD.root.key())).is_ok(), "an authority above the target's");
+}
 
-    // Without the right to issue certificates: a slice authority may, an aggregate may not.
-    for (name, good) in [("sa", true), ("am", false), ("cm", false)] {
-        let subject = Subject::new(urn(&format!("urn:publicid:IDN+ch.example.org:lab+authority+{name}")));
-        let chain =
-            with_issuers(WORLD.lab.issue(&subject, &WORLD.carol.key, start(), end()).unwrap(), &WORLD.lab);
-        let judged = judge(&sign(&chain, &WORLD.carol.key));
-        assert_eq!(judged.is_ok(), good, "{name}");
-        if let Err(error) = judged {
-            assert_eq!(error.kind(), Refused::Untrusted);
-        }
+#[test]
+fn authorities_that_are_no_ca_sign_by_their_name() {
+    let signed_by = |name: &str, is_authority| {
+        let subject = Subject {
+            is_authority,
+            ..Subject::new(urn(&format!("urn:publicid:IDN+ch.example.org:lab+authority+{name}")))
+        };
+        let certificate = WORLD.lab.issue(&subject, &WORLD.carol.key, start(), end()).unwrap();
+        let chain = with_issuers(certificate, &WORLD.lab);
+        draft(&alices(), "ref0").unwrap().sign(&chain, &WORLD.carol.key).unwrap()
+    };
+    for good in ["sa", "SA", "ma", "ch", "Ca", "ROOT"] {
+        judge(&signed_by(good, false)).unwrap_or_else(|error| panic!("{good}: {error}"));
+    }
+    for bad in ["am", "AM", "am1", "cm", "Cm", "sa1", "boss"] {
+        refused(&signed_by(bad, false), Refused::Untrusted, "may not sign credentials");
+        judge(&signed_by(bad, true)).unwrap_or_else(|error| panic!("a CA named {bad}: {error}"));
+    }
+    // The operator may name others for a root, and then only those.
+    for root in ["ch.example.org", "CH.example.org", "urn:publicid:IDN+ch.example.org+authority+sa"] {
+        let signers = [(root.to_owned(), vec!["boss".to_owned()])];
+        let policy = crate::Policy { credential_signers: signers.into(), ..crate::Policy::default() };
+        let roots = TrustRoots::from_certificates([WORLD.root.chain()[0].clone()], &policy).unwrap();
+        assert!(verify_at(&signed_by("Boss", false), &roots, now()).is_ok(), "{root}");
+        assert!(verify_at(&signed_by("sa", false), &roots, now()).is_err(), "{root}");
+        assert!(verify_at(&signed_by("sa", true), &roots, now()).is_ok(), "{root}: a CA may");
+        assert_ne!(roots.generation(), WORLD.roots().generation());
+    }
+}
+
+#[test]
+fn sha1_is_accepted_in_credentials_unless_switched_off() {
+    let policy = crate::Policy { allow_sha1_credentials: false, ..crate::Policy::default() };
+    let roots = TrustRoots::from_certificates([WORLD.root.chain()[0].clone()], &policy).unwrap();
+    assert!(crate::Policy::default().allow_sha1_credentials);
+    let xml = WORLD.credential(ALL);
+    assert!(verify_at(&xml, &roots, now()).is_ok());
+    for (sha256, sha1) in [
+        (crate::signature::RSA_SHA256, crate::signature::RSA_SHA1),
+        (crate::signature::SHA256, crate::signature::SHA1),
+    ] {
+        let error = verify_at(&xml.replace(sha256, sha1), &roots, now()).unwrap_err();
+        assert!(error.to_string().contains("rests on SHA-1"), "{error}");
+        let error = verify_at(&xml.replace(sha256, sha1), &WORLD.roots(), now()).unwrap_err();
+        assert!(!error.to_string().contains("rests on SHA-1"), "{error}");
     }
 }
 
@@ -322,6 +362,71 @@ fn an_authority_from_another_root_has_no_say() {
     let both = [WORLD.root.chain()[0].clone(), authority.chain()[0].clone()];
     let roots = TrustRoots::from_certificates(both, &crate::Policy::default()).unwrap();
     let xml = draft(&alices(), "ref0").unwrap().sign(authority.chain(), authority.key()).unwrap();
-    let error = verify(&xml, &roots, now()).unwrap_err();
+    let error = verify_at(&xml, &roots, now()).unwrap_err();
     assert!(matches!(error, CredentialError::NotTheAuthority { .. }), "{error}");
+}
+
+/// The chain of an authority of the lab, whose certificate is changed before Carol's key gets it.
+fn authority(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Vec<Certificate> {
+    certified("urn:publicid:IDN+ch.example.org:lab+authority+sa", &WORLD.carol.key, change)
+}
+
+fn certified(
+    urn: &str,
+    key: &KeyPair,
+    change: impl FnOnce(&mut rcgen::CertificateParams),
+) -> Vec<Certificate> {
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.subject_alt_names = vec![rcgen::SanType::URI(urn.try_into().unwrap())];
+    change(&mut parameters);
+    let lab = WORLD.lab.chain()[0].der();
+    let issuer = rcgen::Issuer::from_ca_cert_der(&lab.into(), WORLD.lab.key()).unwrap();
+    let certificate = parameters.signed_by(key, &issuer).unwrap();
+    with_issuers(Certificate::from_der(certificate.der()).unwrap(), &WORLD.lab)
+}
+
+#[test]
+fn a_signer_needs_a_key_that_signs_documents() {
+    use rcgen::{ExtendedKeyUsagePurpose as Purpose, KeyUsagePurpose as Usage};
+    let document_signing = Purpose::Other(vec![1, 3, 6, 1, 5, 5, 7, 3, 36]);
+    for (usages, purposes, good) in [
+        (vec![], vec![], true),
+        (vec![Usage::DigitalSignature], vec![], true),
+        (vec![Usage::ContentCommitment], vec![], true),
+        (vec![Usage::KeyCertSign, Usage::CrlSign], vec![], true),
+        (vec![Usage::KeyEncipherment], vec![], false),
+        (vec![], vec![Purpose::EmailProtection], true),
+        (vec![], vec![document_signing], true),
+        (vec![], vec![Purpose::ServerAuth], false),
+        (vec![], vec![Purpose::TimeStamping, Purpose::OcspSigning], false),
+    ] {
+        let chain = authority(|parameters| {
+            parameters.key_usages.clone_from(&usages);
+            parameters.extended_key_usages.clone_from(&purposes);
+        });
+        let xml = draft(&alices(), "ref0").unwrap().sign(&chain, &WORLD.carol.key).unwrap();
+        if good {
+            judge(&xml).unwrap_or_else(|error| panic!("{usages:?} {purposes:?}: {error}"));
+        } else {
+            refused(&xml, Refused::Untrusted, "may not be used to sign a credential");
+        }
+    }
+    // Whom a certificate names is not a matter of its usage.
+    let owner = certified(WORLD.alice.urn().as_str(), &WORLD.alice.key, |parameters| {
+        parameters.extended_key_usages = vec![Purpose::TimeStamping];
+    });
+    let level = Text { owner: &owner, ..alices() };
+    assert!(judge(&draft(&level, "ref0").unwrap().sign(WORLD.lab.chain(), WORLD.lab.key()).unwrap()).is_ok());
+}
+
+#[test]
+fn identifiers_with_long_arcs_do_no_harm_in_credentials() {
+    let with = |urn: &str, key: &KeyPair| {
+        certified(urn, key, |parameters| parameters.custom_extensions = vec![long_access()])
+    };
+    let signer = with("urn:publicid:IDN+ch.example.org:lab+authority+sa", &WORLD.carol.key);
+    let (owner, target) = (with(WORLD.alice.urn().as_str(), &WORLD.alice.key), with(SLICE, &WORLD.alice.key));
+    let level = Text { owner: &owner, target: &target, ..alices() };
+    let xml = draft(&level, "ref0").unwrap().sign(&signer, &WORLD.carol.key).unwrap();
+    assert_eq!(judge(&xml).unwrap().target, urn(SLICE));
 }

@@ -4,6 +4,7 @@ use super::document::{self, Inherited, Level};
 use super::{KeyPair, MintError};
 use crate::credential::{MAX_LEVELS, check_delegation, elements, read};
 use crate::document::{self as xml, XML, children_in, exactly_one, tag};
+use crate::effort::Meter;
 use crate::known::Known;
 use crate::signature::DS;
 use crate::{Certificate, CredentialError};
@@ -25,7 +26,8 @@ pub fn delegate(
     expires: DateTime<Utc>,
 ) -> Result<String, MintError> {
     let (chain, key) = holder;
-    let parsed = xml::parse(parent)?;
+    let meter = Meter::unlimited();
+    let parsed = xml::parse(parent, &meter)?;
     let root = parsed.root_element();
     let levels = elements(root)?;
     if levels.len() >= MAX_LEVELS {
@@ -37,7 +39,7 @@ pub fn delegate(
     let Some((level, element)) = levels.first().copied() else {
         return Err(MintError::Refused("there is no credential to delegate".into()));
     };
-    let held = read(level, element, &Known::new())?;
+    let held = read(level, element, &Known::new(), &meter)?;
     let own = chain.first().filter(|own| own.urn() == Some(&held.owner_urn));
     if own.is_none_or(|own| {
         own.spki_der() != key.spki_der()
@@ -69,11 +71,12 @@ pub fn delegate(
 
 /// Reads the new credential as a verifier will, and refuses what the verifier would refuse.
 fn check(unsigned: &str) -> Result<(), MintError> {
-    let parsed = xml::parse(unsigned)?;
+    let meter = Meter::unlimited();
+    let parsed = xml::parse(unsigned, &meter)?;
     let levels = elements(parsed.root_element())?;
     if let [(outer, child), (inner, parent), ..] = levels[..] {
         let known = Known::new();
-        check_delegation(&read(outer, child, &known)?, &read(inner, parent, &known)?)?;
+        check_delegation(&read(outer, child, &known, &meter)?, &read(inner, parent, &known, &meter)?)?;
     }
     Ok(())
 }

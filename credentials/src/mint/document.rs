@@ -3,6 +3,7 @@
 use super::{KeyPair, MintError};
 use crate::c14n::{Form, canonicalise};
 use crate::document::{self as xml, XML, children_in};
+use crate::effort::Meter;
 use crate::error::stamp;
 use crate::signature::{DS, ENVELOPED, INCLUSIVE, RSA_SHA256, SHA256};
 use crate::{Certificate, CredentialError};
@@ -125,13 +126,13 @@ impl Draft {
     /// The signed document.
     pub(crate) fn sign(&self, chain: &[Certificate], key: &KeyPair) -> Result<String, MintError> {
         let digest = with_element(&self.unsigned(), &self.id, |element| {
-            let canonical = canonicalise(element, &Form::Inclusive);
+            let canonical = canonicalise(element, &Form::Inclusive, &Meter::unlimited());
             STANDARD.encode(digest::digest(&digest::SHA256, canonical.as_bytes()))
         })?;
         let signed_info =
             with_element(&self.with(&digest, "", ""), &format!("Sig_{}", self.id), |element| {
                 children_in(element, Some(DS), "SignedInfo")
-                    .map(|signed_info| canonicalise(signed_info, &Form::Inclusive))
+                    .map(|signed_info| canonicalise(signed_info, &Form::Inclusive, &Meter::unlimited()))
                     .collect::<String>()
             })?;
         let value = STANDARD.encode(key.sign_sha256(signed_info.as_bytes())?);
@@ -149,7 +150,7 @@ fn with_element<T>(
     id: &str,
     use_it: impl FnOnce(roxmltree::Node<'_, '_>) -> T,
 ) -> Result<T, CredentialError> {
-    let parsed = xml::parse(document)?;
+    let parsed = xml::parse(document, &Meter::unlimited())?;
     let element = parsed.descendants().find(|node| node.attribute((XML, "id")) == Some(id));
     element.map(use_it).ok_or_else(|| CredentialError::NotACredential(format!("no element has xml:id {id}")))
 }

@@ -141,6 +141,30 @@ pub(crate) fn aggregate() -> Aggregate {
     Aggregate { urn: urn("urn:publicid:IDN+am.example.org+authority+am"), operators: vec![] }
 }
 
+/// A value of DER.
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    [vec![tag, u8::try_from(content.len()).unwrap()], content.to_vec()].concat()
+}
+
+/// The identifier 2.25.305821105408246119474742976030998643995, one arc of which has 128 bits.
+pub(crate) fn long_identifier() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut number: u128 = 305_821_105_408_246_119_474_742_976_030_998_643_995;
+    while number > 0 || bytes.is_empty() {
+        bytes.insert(0, u8::try_from(number & 0x7f).unwrap() | if bytes.is_empty() { 0 } else { 0x80 });
+        number >>= 7;
+    }
+    bytes.insert(0, 2 * 40 + 25);
+    tlv(0x06, &bytes)
+}
+
+/// authorityInfoAccess with that identifier as the method, as authorities of Emulab and GENI write it.
+pub(crate) fn long_access() -> rcgen::CustomExtension {
+    let place = tlv(0x86, b"https://x.example.org:12369/protogeni/xmlrpc/sa");
+    let access = tlv(0x30, &tlv(0x30, &[long_identifier(), place].concat()));
+    rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)
+}
+
 /// Whether a program can be started; tests that need it pass without it, unless `CI` is set.
 pub(crate) fn available(program: &str) -> bool {
     let found = std::process::Command::new(program).arg("--version").output().is_ok();
