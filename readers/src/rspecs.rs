@@ -59,6 +59,8 @@ const REQUESTS: &[Growth] = &[
         one_node(&format!("<sliver_type name=\"t\">{images}</sliver_type>"))
     }),
     taken("hardware types", 250, |n| one_node(&parts(n, |i| format!("<hardware_type name=\"t{i}\"/>")))),
+    taken("volumes", 60, |n| one_node(&volumes(n))),
+    taken("many volumes", 300, |n| one_node(&volumes(n))),
     taken("relations", 200, |n| one_node(&"<relation type=\"near\" client_id=\"n\"/>".repeat(n))),
     taken("managers", 200, |n| {
         let managers =
@@ -90,6 +92,10 @@ const MANIFESTS: &[Growth] = &[
     }),
     taken("extensions of the root", 100, |n| {
         document(&xml::mixed(n).replace("<e ", "<e xmlns=\"http://x\" "))
+    }),
+    taken("attributes of the root", 50, |n| {
+        let attributes = parts(n, |i| format!(" x:a{i}=\"v\""));
+        format!("<rspec xmlns=\"{GENI}\" xmlns:x=\"http://x\" type=\"request\"{attributes}/>").into_bytes()
     }),
 ];
 
@@ -123,6 +129,8 @@ const COMPARED: &[Growth] = &[
 
 const GENI: &str = "http://www.geni.net/resources/rspec/3";
 
+const EMULAB: &str = "http://www.protogeni.net/resources/rspec/ext/emulab/1";
+
 fn document(content: &str) -> Vec<u8> {
     format!("<rspec xmlns=\"{GENI}\" type=\"request\">{content}</rspec>").into_bytes()
 }
@@ -141,6 +149,12 @@ fn node(i: usize) -> String {
     format!(
         "<node client_id=\"n{i}\" exclusive=\"false\">{content}<interface client_id=\"n{i}:i\"/></node>\n"
     )
+}
+
+fn volumes(n: usize) -> String {
+    let volume =
+        |i| format!("<e:blockstore xmlns:e=\"{EMULAB}\" name=\"v{i}\" size=\"1GB\" mountpoint=\"/v{i}\"/>");
+    parts(n, volume)
 }
 
 fn link(i: usize) -> String {
