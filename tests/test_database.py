@@ -132,14 +132,15 @@ def test_a_limit_on_files_is_a_full_disk_and_no_crash(watched):
     slice.delete().ok()
 
 
-def test_an_unreadable_row_stops_its_slice_alone(watched):
+@pytest.mark.parametrize("change", ["configuration = '{}'", "creator = 'nobody'"])
+def test_an_unreadable_row_stops_its_slice_alone(watched, change):
     server, monitor = watched
     broken, whole = (server.slice().provisioned(rspec.nodes("a")) for _ in range(2))
     machines = {it.id for it in server.mock.instances()}
     assert len(machines) == 2
     (sliver,) = broken.slivers()
     server.kill()
-    tamper(server, "UPDATE slivers SET configuration = '{}' WHERE urn = ?", sliver)
+    tamper(server, f"UPDATE slivers SET {change} WHERE urn = ?", sliver)
     server.start()
     monitor = Monitor(server)
     broken.reconnect().status().refused(DBERROR, "cannot be read")
