@@ -7,8 +7,8 @@ import threading
 import urllib.parse
 
 from harness import poll, rspec
-from harness.client import KEY, RSPEC_VERSION, credential, ed25519_key, rsa_key, users
-from harness.codes import BADARGS, BADVERSION, SUCCESS, TOOBIG
+from harness.client import KEY, RSPEC_VERSION, credential, ed25519_key, options, rsa_key, users
+from harness.codes import BADARGS, BADVERSION, BUSY, SEARCHFAILED, SUCCESS, TOOBIG
 
 
 def answered(connection: ssl.SSLSocket) -> bool:
@@ -49,6 +49,29 @@ def test_quoted_text_does_not_grow_the_answer_or_the_log(server, slice):
     output = slice.describe(geni_rspec_version=version).refused(BADVERSION, "RSpec type")
     assert len(output) < 3000
     assert server.log.stat().st_size - before < 10_000
+
+
+def test_new_credentials_take_each_caller_a_share_of_the_processor(start_server):
+    server = start_server(limits={"caller_processor_percent": 1})
+    alice, bob = server.client("alice"), server.client("bob")
+    urn = server.home.slice_urn("budget")
+    good = server.home.slice_credential("budget")
+    assert alice.call("Status", [urn], [credential(good)], {}).code == SEARCHFAILED
+
+    def new(number):
+        """The credential with something changed outside of what is signed: a text not seen before."""
+        return credential(good.replace("</signatures>", f"<!-- {number} {'x' * 400_000} --></signatures>"))
+
+    codes = []
+    while BUSY not in codes and len(codes) < 500:
+        codes.append(alice.call("Status", [urn], [new(len(codes))], {}).code)
+    assert set(codes) == {SEARCHFAILED, BUSY}
+    assert len(codes) > 3, "a few are everybody's"
+    alice.call("Status", [urn], [new("more"), new("and more")], {}).refused(BUSY, "share of the processor", "seconds")
+    # What is remembered costs nothing, and the others have their own share.
+    last = new(len(codes) - 2)
+    assert alice.call("Status", [urn], [last], {}).code == SEARCHFAILED
+    assert bob.call("ListResources", [credential(server.home.user_credential("bob"))], options()).code == SUCCESS
 
 
 def test_heaps_of_credentials_are_refused_before_anything_is_verified(server, slice):

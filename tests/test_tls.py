@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import poll, rspec
+from harness import binary, poll, rspec
 from harness.openssl import Identity, make
 
 # Nothing goes through after one of these.
@@ -158,6 +158,73 @@ def test_sha1_signatures_are_accepted_only_by_configuration(server, authority, s
     alert(server, weak)
     lenient = start_server(tls={"allow_sha1_certificates": True})
     assert lenient.client(tls=showing(lenient, weak)).call("GetVersion").code == 0
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_short_keys_are_accepted_only_by_configuration(server, authority, start_server, tmp_path, version):
+    lenient = start_server(tls={"allow_1024_bit_keys": True})
+    for bits in (1024, 1536):
+        short = make(tmp_path, f"carol{bits}", user(server), authority, bits=bits)
+        alert(server, short)
+        context = showing(lenient, short)
+        context.minimum_version = context.maximum_version = version
+        assert lenient.client(tls=context).call("GetVersion").code == 0, bits
+    # The key must be the certificate's: another one's signature is not taken because the key is short.
+    shorter = make(tmp_path, "shorter", user(server), authority, bits=768)
+    alert(lenient, shorter)
+
+
+def test_a_certificate_that_is_not_for_clients_is_refused(server, authority, tmp_path):
+    # RFC 5280, 4.2.1.3 and 4.2.1.12: where an extension limits what a key is for, that holds.
+    for name, more in [
+        ("host", "extendedKeyUsage=serverAuth"),
+        ("cipher", "keyUsage=critical,keyEncipherment"),
+    ]:
+        said = alert(server, make(tmp_path, name, user(server), authority, more=more))
+        assert "unsupported certificate" in said.replace("_", " ").lower(), said
+    fit = "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth,emailProtection"
+    carol = make(tmp_path, "carol", user(server), authority, more=fit)
+    assert server.client(tls=showing(server, carol)).call("GetVersion").code == 0
+
+
+def test_identifiers_with_long_arcs_do_no_harm(server, authority, tmp_path):
+    # Authorities of Emulab and GENI write this method of access, whose arc has 128 bits, into all their certificates.
+    more = "authorityInfoAccess=2.25.305821105408246119474742976030998643995;URI:https://ch.example.net/sa"
+    below = make(
+        tmp_path, "sub", f"urn:publicid:IDN+{server.home.authority}+authority+sub", authority, authority=True, more=more
+    )
+    carol = make(tmp_path, "carol", user(server), below, more=more)
+    assert server.client(tls=showing(server, carol)).call("GetVersion").code == 0
+
+
+def test_a_root_without_a_urn_is_trusted_only_by_configuration(new_home, start_server, tmp_path):
+    root = make(tmp_path, "root", "https://ca.example.net/", authority=True)
+    home = new_home()
+    (home.folder / "trusted_roots" / "plain.pem").write_text(root.certificate.read_text())
+    carol = make(tmp_path, "carol", "urn:publicid:IDN+other.example+user+carol", root)
+    strict = start_server(home)
+    alert(strict, carol)
+    strict.stop()
+    lenient = start_server(home, tls={"allow_authorities_without_urn": True})
+    assert lenient.client(tls=showing(lenient, carol)).call("GetVersion").code == 0
+    assert "allow_authorities_without_urn" in lenient.log.read_text()
+
+
+def test_what_is_lax_is_said_at_start(server, start_server):
+    warning = "credentials signed with SHA-1 are accepted"
+    assert warning in server.log.read_text()
+    strict = start_server(tls={"allow_sha1_credentials": False})
+    assert warning not in strict.log.read_text()
+
+
+def test_signers_are_named_for_roots_that_are_there(new_home):
+    home = new_home()
+    home.configure(tls={"credential_signers": {home.authority: ["sa", "boss"]}})
+    binary.run("check", "--config", home.config)
+    home.configure(tls={"credential_signers": {"elsewhere.example": ["sa"]}})
+    refused = binary.run("check", "--config", home.config, check=False)
+    assert refused.returncode != 0
+    assert "elsewhere.example" in refused.stdout + refused.stderr
 
 
 def test_a_header_makes_nobody_somebody_else(server, new_slice):

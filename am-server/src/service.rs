@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use tracing::info;
+use tracing::{info, warn};
 
 mod deltacloud_driver;
 
@@ -114,6 +114,7 @@ impl Service {
             Arc::new(move || guarded.now())
         };
         let roots = roots(&config)?;
+        warn_of_laxity(roots.policy());
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
         let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
@@ -302,6 +303,24 @@ async fn metrics_listener(address: SocketAddr) -> Result<TcpListener, ServiceErr
     Ok(listener)
 }
 
+/// Says what is accepted that should not be for ever.
+fn warn_of_laxity(policy: &credentials::Policy) {
+    if policy.allow_sha1_credentials {
+        warn!(
+            "credentials signed with SHA-1 are accepted, as the clearinghouses in use sign so; once yours sign with SHA-256, set tls.allow_sha1_credentials = false"
+        );
+    }
+    if policy.allow_sha1_certificates {
+        warn!("certificates signed with SHA-1 are accepted (tls.allow_sha1_certificates)");
+    }
+    if policy.allow_1024_bit {
+        warn!("RSA keys of 1024 to 2047 bits are accepted (tls.allow_1024_bit_keys)");
+    }
+    if policy.allow_authorities_without_urn {
+        warn!("roots that name no URN may vouch for any authority (tls.allow_authorities_without_urn)");
+    }
+}
+
 /// The trusted roots of a configuration.
 ///
 /// # Errors
@@ -310,7 +329,9 @@ pub fn roots(config: &Config) -> Result<TrustRoots, ServiceError> {
     let policy = credentials::Policy {
         allow_sha1_certificates: config.tls.allow_sha1_certificates,
         allow_1024_bit: config.tls.allow_1024_bit_keys,
-        ..credentials::Policy::default()
+        allow_authorities_without_urn: config.tls.allow_authorities_without_urn,
+        allow_sha1_credentials: config.tls.allow_sha1_credentials,
+        credential_signers: config.tls.credential_signers.clone(),
     };
     let roots = TrustRoots::load_dir(&config.tls.trusted_roots, &policy)?;
     if roots.certificates().is_empty() {

@@ -196,9 +196,7 @@ impl CredentialError {
             | Self::TooLarge { .. }
             | Self::TooMuchWork { .. }
             | Self::NotXml(_)
-            | Self::NotACredential(_) => {
-                Kind::Malformed
-            }
+            | Self::NotACredential(_) => Kind::Malformed,
             Self::Content { .. }
             | Self::Signature { .. }
             | Self::Certificate { .. }

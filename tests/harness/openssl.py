@@ -28,16 +28,18 @@ def make(
     digest="sha256",
     authority=False,
     bits=2048,
+    more="",
 ) -> Identity:
     """A certificate for `urn`, signed by `issuer` or by itself.
 
-    `days` gives notBefore and notAfter as openssl writes them (YYYYMMDDHHMMSSZ).
+    `days` gives notBefore and notAfter as openssl writes them (YYYYMMDDHHMMSSZ), `more` further extensions, each in a line
+    as openssl's configuration has them.
     """
     key, request, certificate = (folder / f"{name}.{kind}" for kind in ("key", "csr", "cert.pem"))
     extensions = folder / f"{name}.ext"
     extensions.write_text(
         f"subjectAltName=URI:{urn},URI:urn:uuid:7d3e8a52-4c1f-4a3e-9d61-0b6f2c9e1a77,email:{name}@example.net\n"
-        f"basicConstraints=critical,CA:{'TRUE' if authority else 'FALSE'}\n"
+        f"basicConstraints=critical,CA:{'TRUE' if authority else 'FALSE'}\n{more}\n"
     )
     openssl("req", "-new", "-newkey", f"rsa:{bits}", "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={name}")
     command = ["x509", "-req", "-in", request, "-out", certificate, "-extfile", extensions, f"-{digest}"]

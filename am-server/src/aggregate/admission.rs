@@ -8,7 +8,7 @@ use super::caller::{Caller, CredentialText};
 use super::error::{CallError, GeniCode};
 use super::{Aggregate, SliverRequest, database, refused};
 use chrono::{DateTime, Utc};
-use credentials::{Authorised, Credential, CredentialError, Operation, Target};
+use credentials::{Authorised, Credential, CredentialError, MAX_STEPS, Operation, Target};
 use state::{Selection, Slice, Whereabouts};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
@@ -16,13 +16,19 @@ use urn::{Kind, Urn};
 
 /// The most bytes of credentials that one call may bring.
 const MAX_CREDENTIAL_BYTES: usize = 1 << 20;
-/// Up to so many bytes are verified at once: the one or two credentials that a call normally brings.
-const INLINE_CREDENTIAL_BYTES: usize = 64 << 10;
+/// Up to so many bytes of one credential are looked at without leaving the async thread.
+const INLINE_CREDENTIAL_BYTES: usize = 32 << 10;
+/// The most steps of verifying, each about a nanosecond, without leaving it: what two ordinary credentials take.
+const INLINE_STEPS: u64 = 1_000_000;
+/// What a credential is taken to cost before it is known: signatures, and something for each byte.
+const ESTIMATE: u64 = 200_000;
+const ESTIMATE_PER_BYTE: u64 = 40;
 /// Unknown slivers that are looked for among those that once were; further ones just are not known.
 const MAX_LOOKED_UP: usize = 100;
 
 /// Credentials as the verifier judged them.
-pub(super) type Presented = Vec<Result<Arc<Credential>, CredentialError>>;
+pub(super) type Presented = Vec<Verdict>;
+type Verdict = Result<Arc<Credential>, CredentialError>;
 
 /// The types of credential that are looked into: `geni_unknown` is what clients write who do not know themselves.
 const READ_TYPES: [&str; 2] = ["geni_sfa", "geni_unknown"];
@@ -90,7 +96,7 @@ impl Aggregate {
         let slice = Urn::parse_slice(slice)
             .map_err(|error| CallError::bad_arguments(format!("slice_urn: {error}")))?;
         tracing::Span::current().record("slice", slice.as_str());
-        let presented = self.verified(credentials).await?;
+        let presented = self.verified(caller, credentials).await?;
         let authorised = self.authorise(caller, &presented, Target::Slice(slice.clone()), operation)?;
         self.admitted(slice, Selection::Slice, &authorised).await
     }
@@ -123,7 +129,7 @@ impl Aggregate {
             };
             return self.admit_slice(caller, slice.as_str(), &request.credentials, operation).await;
         }
-        let presented = self.verified(&request.credentials).await?;
+        let presented = self.verified(caller, &request.credentials).await?;
         // Nothing is looked up for those who have no right to anything.
         self.authorise(caller, &presented, Target::AnySlice, operation)?;
         let slice = self.slice_of_slivers(&urns).await?;
@@ -151,8 +157,13 @@ impl Aggregate {
     /// What the verifier says of each credential presented; those of types that are not read are refused by name.
     ///
     /// # Errors
-    /// More of them than any honest caller has (geni_code 1).
-    pub(super) async fn verified(&self, credentials: &[CredentialText]) -> Result<Presented, CallError> {
+    /// More of them than any honest caller has (geni_code 1), or more new ones than the caller's share of the processor
+    /// allows for now (14).
+    pub(super) async fn verified(
+        &self,
+        caller: &Caller,
+        credentials: &[CredentialText],
+    ) -> Result<Presented, CallError> {
         let now = self.clock().latest();
         let is_read = |credential: &&CredentialText| {
             READ_TYPES.iter().any(|known| credential.kind.trim().eq_ignore_ascii_case(known))
@@ -161,25 +172,80 @@ impl Aggregate {
             credentials.iter().filter(|it| !is_read(it)).map(|it| it.kind.trim()).collect();
         let short = |kind: &str| kind.chars().take(MAX_TYPE).collect();
         let unread = kinds.into_iter().map(|kind| Err(CredentialError::OfAnotherType(short(kind))));
-        let unread: Presented = unread.collect();
-        let texts = credentials.iter().filter(is_read).map(|credential| &credential.xml);
-        // One that no verifier reads, for its size, costs nothing: it is refused as it is.
-        let bytes: usize =
-            texts.clone().map(|xml| xml.len()).filter(|bytes| *bytes <= credentials::MAX_BYTES).sum();
+        let texts: Vec<&str> =
+            credentials.iter().filter(is_read).map(|credential| credential.xml.as_str()).collect();
+        let bytes: usize = texts.iter().copied().map(readable).sum();
         if bytes > MAX_CREDENTIAL_BYTES {
             return Err(CallError::bad_arguments(format!(
                 "credentials: {bytes} bytes of them are more than the {MAX_CREDENTIAL_BYTES} one call may bring"
             )));
         }
-        if bytes <= INLINE_CREDENTIAL_BYTES {
-            return Ok(texts.map(|xml| self.verifier.verify(xml, now)).chain(unread).collect());
+        let mut verdicts: Vec<Option<Verdict>> =
+            texts.iter().map(|xml| self.verifier.recall(xml, now)).collect();
+        let new: u64 = texts
+            .iter()
+            .zip(&verdicts)
+            .filter(|(_, known)| known.is_none())
+            .map(|(xml, _)| estimate(xml))
+            .sum();
+        if new > 0 {
+            self.budgets.take(caller.urn(), new, now).map_err(|seconds| {
+                CallError::new(
+                    GeniCode::Busy,
+                    format!(
+                        "credentials: verifying new ones for {} has taken its share of the processor; try again in {seconds} seconds",
+                        caller.urn()
+                    ),
+                )
+            })?;
+            let spent = self.verify_new(&texts, &mut verdicts, now).await?;
+            self.budgets.settle(caller.urn(), new, spent);
         }
-        // Large ones have no right to anything yet: they are worked on beside the calls, and only so many at once.
+        Ok(verdicts.into_iter().flatten().chain(unread).collect())
+    }
+
+    /// Fills in the verdicts that are missing: a little work is done here, more of it off the async threads. Gives the
+    /// steps it took.
+    async fn verify_new(
+        &self,
+        texts: &[&str],
+        verdicts: &mut [Option<Verdict>],
+        now: DateTime<Utc>,
+    ) -> Result<u64, CallError> {
+        let mut spent = 0;
+        let mut left = Vec::new();
+        for (place, (xml, verdict)) in texts.iter().zip(verdicts.iter_mut()).enumerate() {
+            if verdict.is_some() {
+                continue;
+            }
+            let limit = INLINE_STEPS.saturating_sub(spent);
+            if left.is_empty() && readable(xml) <= INLINE_CREDENTIAL_BYTES && limit > 0 {
+                let judged = self.verifier.judge(xml, now, limit);
+                spent += judged.steps;
+                if !matches!(judged.verdict, Err(CredentialError::TooMuchWork { limit: at }) if at == limit) {
+                    *verdict = Some(judged.verdict);
+                    continue;
+                }
+            }
+            left.push((place, (*xml).to_owned()));
+        }
+        if left.is_empty() {
+            return Ok(spent);
+        }
         let unavailable = || CallError::new(GeniCode::ServerError, "the credentials could not be verified");
         let _place = self.verifying.acquire().await.map_err(|_| unavailable())?;
-        let (verifier, texts) = (Arc::clone(&self.verifier), texts.cloned().collect::<Vec<_>>());
-        let verify = move || texts.iter().map(|xml| verifier.verify(xml, now)).chain(unread).collect();
-        tokio::task::spawn_blocking(verify).await.map_err(|_| unavailable())
+        let verifier = Arc::clone(&self.verifier);
+        let judge = move |(place, xml): (usize, String)| (place, verifier.judge(&xml, now, MAX_STEPS));
+        let judged: Vec<_> = tokio::task::spawn_blocking(move || left.into_iter().map(judge).collect())
+            .await
+            .map_err(|_| unavailable())?;
+        for (place, judged) in judged {
+            spent += judged.steps;
+            if let Some(verdict) = verdicts.get_mut(place) {
+                *verdict = Some(judged.verdict);
+            }
+        }
+        Ok(spent)
     }
 
     /// Holds verified credentials against caller, target and operation.
@@ -267,4 +333,14 @@ const MISMATCH: i32 = 22;
 fn not_yours(urns: &[Urn]) -> String {
     let shown: Vec<&str> = urns.iter().take(3).map(Urn::as_str).collect();
     format!("there is no sliver {} here that the credentials given are for", shown.join(", "))
+}
+
+/// How many bytes of a credential are read: none where it is refused for its size alone.
+fn readable(xml: &str) -> usize {
+    if xml.len() > credentials::MAX_BYTES { 0 } else { xml.len() }
+}
+
+/// The steps that verifying a credential may take, before that is known.
+fn estimate(xml: &str) -> u64 {
+    MAX_STEPS.min(ESTIMATE + ESTIMATE_PER_BYTE * readable(xml) as u64)
 }

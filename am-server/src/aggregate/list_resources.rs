@@ -31,7 +31,7 @@ impl Aggregate {
         caller: &Caller,
         request: ListResources,
     ) -> Result<Answer<Arc<str>>, CallError> {
-        let presented = self.verified(&request.credentials).await?;
+        let presented = self.verified(caller, &request.credentials).await?;
         self.authorise(caller, &presented, Target::Any, Operation::ListResources)?;
         if request.of_slice {
             return Err(CallError::bad_arguments(

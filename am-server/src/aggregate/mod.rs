@@ -29,6 +29,7 @@ pub mod users;
 pub mod waiting;
 
 mod admission;
+mod budget;
 mod demands;
 mod ends;
 mod locks;
@@ -42,6 +43,7 @@ use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use answer::{SliverEntry, Slivers};
+use budget::Budgets;
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
@@ -78,6 +80,8 @@ pub struct Aggregate {
     verifier: Arc<Verifier>,
     /// Places for large credentials being verified.
     verifying: Semaphore,
+    /// What callers may have verified anew.
+    budgets: Budgets,
     store: Arc<dyn Store>,
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
@@ -125,6 +129,7 @@ impl Aggregate {
             single_allocation: config.policy.single_allocation,
             allocate: config.policy.allocate_mode().unwrap_or(Policy::default().allocate),
         };
+        let budgets = Budgets::new(config.limits.caller_processor_percent);
         let limits = rspec::Limits { max_bytes: config.limits.body_bytes, ..rspec::Limits::default() };
         Ok(Self {
             config,
@@ -134,6 +139,7 @@ impl Aggregate {
             limits,
             verifier,
             verifying: Semaphore::new(VERIFYING),
+            budgets,
             store,
             clouds,
             inventory: RwLock::new(Arc::new(inventory)),

@@ -23,6 +23,8 @@ pub struct LimitsSection {
     pub remembered_credentials: usize,
     /// Nodes and links one RSpec may ask for.
     pub slivers_per_call: usize,
+    /// The share of one processor, in percent, that verifying the new credentials of one caller may take.
+    pub caller_processor_percent: u8,
 }
 
 impl Default for LimitsSection {
@@ -36,6 +38,7 @@ impl Default for LimitsSection {
             idle_seconds: 300,
             remembered_credentials: 4096,
             slivers_per_call: 20_000,
+            caller_processor_percent: 25,
         }
     }
 }
@@ -64,6 +67,12 @@ impl LimitsSection {
         }
         at_least_one("limits.slivers_per_call", self.slivers_per_call, problems);
         at_least_one("limits.remembered_credentials", self.remembered_credentials, problems);
+        if !(1..=100).contains(&self.caller_processor_percent) {
+            problems.push(format!(
+                "limits.caller_processor_percent: {} is no share of a processor; 1 to 100",
+                self.caller_processor_percent
+            ));
+        }
         at_least_one("limits.request_seconds", self.request_seconds, problems);
         at_least_one("limits.idle_seconds", self.idle_seconds, problems);
     }

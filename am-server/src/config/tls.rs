@@ -1,6 +1,7 @@
 //! The server's certificate and the roots it trusts.
 
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// `[tls]`.
@@ -19,6 +20,19 @@ pub struct TlsSection {
     /// Accept RSA keys of 1024 to 2047 bits.
     #[serde(default)]
     pub allow_1024_bit_keys: bool,
+    /// Accept credentials signed with RSA-SHA1 or over SHA-1 digests.
+    #[serde(default = "yes")]
+    pub allow_sha1_credentials: bool,
+    /// Accept roots whose certificates name no URN; such a root may vouch for any authority.
+    #[serde(default)]
+    pub allow_authorities_without_urn: bool,
+    /// The names of authorities that may sign credentials without being a CA, by trusted root.
+    #[serde(default)]
+    pub credential_signers: BTreeMap<String, Vec<String>>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl TlsSection {

@@ -6,7 +6,7 @@
 
 use crate::faces::certificate::{self, TlsSetupError};
 use chrono::{DateTime, Utc};
-use credentials::{ChainError, Identity, TrustRoots};
+use credentials::{ChainError, HandshakeDigest, Identity, RsaScheme, TrustRoots};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -79,6 +79,44 @@ impl ClientVerifier {
     }
 }
 
+impl ClientVerifier {
+    /// The verdict on a handshake signed with an RSA key of 1024 to 2047 bits, where the operator accepts those: the TLS
+    /// library takes none of them. `None` for other keys.
+    fn short_rsa(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+        scheme: Option<RsaScheme>,
+    ) -> Option<Result<HandshakeSignatureValid, Error>> {
+        if !self.roots.policy().allow_1024_bit {
+            return None;
+        }
+        let certificate = self.roots.certificate(certificate).ok()?;
+        certificate.rsa_bits().filter(|bits| (1024..2048).contains(bits))?;
+        let holds = scheme
+            .is_some_and(|scheme| certificate.verifies_handshake(scheme, message, signature.signature()));
+        Some(if holds {
+            Ok(HandshakeSignatureValid::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::BadSignature))
+        })
+    }
+}
+
+/// The scheme of a handshake's signature, where it is one of RSA with SHA-2.
+fn rsa_scheme(scheme: SignatureScheme) -> Option<RsaScheme> {
+    Some(match scheme {
+        SignatureScheme::RSA_PKCS1_SHA256 => RsaScheme::Pkcs1(HandshakeDigest::Sha256),
+        SignatureScheme::RSA_PKCS1_SHA384 => RsaScheme::Pkcs1(HandshakeDigest::Sha384),
+        SignatureScheme::RSA_PKCS1_SHA512 => RsaScheme::Pkcs1(HandshakeDigest::Sha512),
+        SignatureScheme::RSA_PSS_SHA256 => RsaScheme::Pss(HandshakeDigest::Sha256),
+        SignatureScheme::RSA_PSS_SHA384 => RsaScheme::Pss(HandshakeDigest::Sha384),
+        SignatureScheme::RSA_PSS_SHA512 => RsaScheme::Pss(HandshakeDigest::Sha512),
+        _ => return None,
+    })
+}
+
 impl ClientCertVerifier for ClientVerifier {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &self.subjects
@@ -107,6 +145,9 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if let Some(verdict) = self.short_rsa(message, certificate, signature, rsa_scheme(signature.scheme)) {
+            return verdict;
+        }
         rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
@@ -116,6 +157,11 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        // TLS 1.3 has no PKCS#1 v1.5 in handshakes (RFC 8446, section 4.2.3).
+        let scheme = rsa_scheme(signature.scheme).filter(|scheme| matches!(scheme, RsaScheme::Pss(_)));
+        if let Some(verdict) = self.short_rsa(message, certificate, signature, scheme) {
+            return verdict;
+        }
         rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
@@ -131,6 +177,7 @@ fn alert_for(refusal: ClientRefusal) -> CertificateError {
         ClientRefusal::Chain(ChainError::Expired { .. }) => CertificateError::Expired,
         ClientRefusal::Chain(ChainError::NotYetValid { .. }) => CertificateError::NotValidYet,
         ClientRefusal::Chain(ChainError::UnknownAuthority { .. }) => CertificateError::UnknownIssuer,
+        ClientRefusal::Chain(ChainError::Usage { .. }) => CertificateError::InvalidPurpose,
         ClientRefusal::Chain(other) => CertificateError::Other(OtherError(Arc::new(other))),
     }
 }
