@@ -70,6 +70,22 @@ def test_a_node_keeps_its_hardware_and_another_is_refused(slice):
         assert names(Manifest(answer.rspec), "a", "r:hardware_type/@name") == ["shared-host"]
 
 
+def test_a_node_moves_to_other_hardware_by_its_component(start_server):
+    # A manifest sent back with another component_id alone: the hardware type it had is no demand.
+    realms = [{"id": "old", "hardware_type": "old"}, {"id": "new", "hardware_type": "new"}, {"id": "bare"}]
+    slice = start_server(mock={"realms": realms}).slice()
+    manifest = allocated(slice, rspec.node("a", hardware("old")))
+    for realm, expected in (("new", ["new"]), ("bare", []), ("old", ["old"])):
+        def moved(root):
+            node = edit.node(root, "a")
+            node.set("component_id", node.get("component_id").rsplit("-", 1)[0] + "-" + realm)
+
+        answer = slice.update(manifest.edited(moved))
+        manifest = Manifest(answer.ok()["geni_rspec"])
+        assert names(manifest, "a", "r:hardware_type/@name") == expected
+        assert manifest.nodes["a"].get("component_name") == f"lab-{realm}"
+
+
 # Alternatives
 
 

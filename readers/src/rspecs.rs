@@ -2,7 +2,7 @@
 
 use crate::{Growth, Reader, bounded, parts, refused, taken, text, xml};
 use rspec::compare::{link_changes, node_changes};
-use rspec::{Limits, Link, ManifestWriter, Node, Request};
+use rspec::{Frame, Limits, Link, ManifestWriter, Node, Request};
 use urn::Authority;
 
 /// An Allocate's RSpec.
@@ -61,6 +61,18 @@ const REQUESTS: &[Growth] = &[
     taken("hardware types", 250, |n| one_node(&parts(n, |i| format!("<hardware_type name=\"t{i}\"/>")))),
     taken("volumes", 60, |n| one_node(&volumes(n))),
     taken("many volumes", 300, |n| one_node(&volumes(n))),
+    taken("blockstores that cannot be read", 100, |n| {
+        let other = "component_manager_id=\"urn:publicid:IDN+other.example+authority+am\"";
+        document(&parts(n, |i| {
+            format!(
+                "<node client_id=\"n{i}\" {other}><b:blockstore xmlns:b=\"{EMULAB}\" size=\"?\"/></node>\n"
+            )
+        }))
+    }),
+    taken("schema locations", 500, |n| {
+        let pairs = parts(n, |i| format!("urn:{i} http://x/{i} "));
+        root(&format!("xmlns:xsi=\"{XSI}\" xsi:schemaLocation=\"{pairs}\""), "")
+    }),
     taken("relations", 200, |n| one_node(&"<relation type=\"near\" client_id=\"n\"/>".repeat(n))),
     taken("managers", 200, |n| {
         let managers =
@@ -97,6 +109,11 @@ const MANIFESTS: &[Growth] = &[
         let attributes = parts(n, |i| format!(" x:a{i}=\"v\""));
         format!("<rspec xmlns=\"{GENI}\" xmlns:x=\"http://x\" type=\"request\"{attributes}/>").into_bytes()
     }),
+    // Not more than 256 attributes are read.
+    taken("prefixes of the root", 60, |n| root(&parts(n, |i| format!("xmlns:ns{i}=\"urn:{i}\" ")), "")),
+    taken("alternatives", 200, |n| {
+        one_node(&parts(n, |i| format!("<sliver_type name=\"t{i}\"/><hardware_type name=\"h{i}\"/>")))
+    }),
 ];
 
 const COMPARED: &[Growth] = &[
@@ -115,6 +132,22 @@ const COMPARED: &[Growth] = &[
             format!("<services>{run}</services>")
         })
     }),
+    taken("blockstores", 60, |n| two_nodes(n, |i| blockstore(i).replace("name=\"", "name=\"NODE"))),
+    taken("sliver types", 200, |n| two_nodes(n, |i| format!("<sliver_type name=\"NODE{i}\"/>"))),
+    taken("disk images", 200, |n| {
+        two_nodes(1, |_| {
+            let images = parts(n, |i| format!("<disk_image name=\"NODE{i}\"/>"));
+            format!("<sliver_type name=\"t\">{images}</sliver_type>")
+        })
+    }),
+    taken("properties", 200, |n| {
+        let link = |link| {
+            let properties = parts(n, |i| format!("<property source_id=\"{link}{i}\" dest_id=\"b{i}\"/>"));
+            let types = parts(n, |i| format!("<link_type name=\"{link}{i}\"/>"));
+            format!("<link client_id=\"{link}\">{properties}{types}</link>")
+        };
+        document(&(link("a") + &link("b")))
+    }),
     taken("extensions", 100, |n| two_nodes(n, |i| format!("<e xmlns=\"http://x/{i}\">NODE</e>"))),
     taken("equal extensions", 100, |n| two_nodes(n, |_| "<e xmlns=\"http://x\">same</e>".to_owned())),
     taken("interface_refs", 200, |n| {
@@ -130,9 +163,18 @@ const COMPARED: &[Growth] = &[
 const GENI: &str = "http://www.geni.net/resources/rspec/3";
 
 const EMULAB: &str = "http://www.protogeni.net/resources/rspec/ext/emulab/1";
+const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 fn document(content: &str) -> Vec<u8> {
-    format!("<rspec xmlns=\"{GENI}\" type=\"request\">{content}</rspec>").into_bytes()
+    root("", content)
+}
+
+fn root(attributes: &str, content: &str) -> Vec<u8> {
+    format!("<rspec xmlns=\"{GENI}\" type=\"request\" {attributes}>{content}</rspec>").into_bytes()
+}
+
+fn blockstore(i: usize) -> String {
+    format!("<b:blockstore xmlns:b=\"{EMULAB}\" name=\"v{i}\" size=\"1GB\" mountpoint=\"/v{i}\"/>")
 }
 
 fn node_with(content: &str) -> String {
@@ -183,8 +225,23 @@ fn keep(request: &Request) -> bool {
     let nodes = request.nodes.iter().all(|node| Node::from_fragment(&node.fragment()).is_ok());
     let links = request.links.iter().all(|link| Link::from_fragment(&link.fragment()).is_ok());
     let frame = request.frame(&ours);
-    let written = ManifestWriter::new(chrono::DateTime::UNIX_EPOCH, None, &[frame.clone(), frame]).finish();
+    // The slice has as many frames as it has nodes: it grew by one node after the other.
+    let count = request.local(&ours).nodes.len();
+    let earlier = (0..count).filter_map(|i| frame_of(i, &ours));
+    let frames: Vec<Frame> = earlier.chain([frame.clone(), frame]).collect();
+    let written = ManifestWriter::new(chrono::DateTime::UNIX_EPOCH, None, &frames).finish();
     nodes && links && written.starts_with("<?xml")
+}
+
+/// The frame of another request, with a prefix, an attribute, a schema, an extension and a foreign node of its own.
+fn frame_of(i: usize, ours: &Authority) -> Option<Frame> {
+    let attributes = format!(
+        "xmlns:ns{i}=\"urn:{i}\" ns{i}:a=\"1\" xmlns:xsi=\"{XSI}\" xsi:schemaLocation=\"urn:{i} http://x/{i}\""
+    );
+    let foreign =
+        format!("<node client_id=\"f{i}\" component_manager_id=\"urn:publicid:IDN+o+authority+am\"/>");
+    let xml = root(&attributes, &format!("<ns{i}:e/>{foreign}"));
+    request(&xml).map(|request| request.frame(ours))
 }
 
 fn compare(request: &Request) -> bool {

@@ -97,10 +97,11 @@ pub(crate) fn edit_node(edits: &mut Edits<'_>, node: Element<'_, '_>, granted: O
         if let Some(kept) = keep_one(edits, node, "sliver_type", &[Some(&granted.sliver_type)]) {
             edit_sliver_type(edits, kept, granted);
         }
-        if let Some(name) = granted.hardware_type.as_deref()
-            && let Some(kept) = keep_one(edits, node, "hardware_type", &[Some(name)])
-        {
-            edits.set_attributes(kept, &[("name", Some(name))]);
+        let kept = keep_one(edits, node, "hardware_type", &[granted.hardware_type.as_deref()]);
+        match (kept, granted.hardware_type.as_deref()) {
+            (Some(kept), Some(name)) => edits.set_attributes(kept, &[("name", Some(name))]),
+            (Some(kept), None) => edits.remove_element(kept),
+            (None, _) => {}
         }
     }
     let mut has_services = false;

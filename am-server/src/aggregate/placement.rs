@@ -137,7 +137,7 @@ impl<'a> Placement<'a> {
             None => self.choose(node, sliver)?,
         };
         let stays = has.is_some_and(|has| has.component_id == component.urn.as_str());
-        self.check_hardware(node, component, has)?;
+        self.check_hardware(node, component, kept)?;
         self.groups.check(node, component)?;
         if !stays {
             self.check_free(node, component)?;

@@ -4,7 +4,7 @@
 //! can be had is granted, and the manifest shows it alone. A node that exists keeps what it has, if that is among what it
 //! would take.
 
-use super::{Placement, listed, refused};
+use super::{Kept, Placement, listed, refused};
 use crate::aggregate::error::{CallError, GeniCode};
 use crate::aggregate::grant::NodeGrant;
 use crate::aggregate::inventory::{Component, FoundType, Offer};
@@ -214,7 +214,8 @@ impl<'a> Placement<'a> {
         self.unknown(GeniCode::BadArguments, node, &what, &self.inventory.sliver_type_names())
     }
 
-    /// Refuses a component of another hardware type than the node would take. What it was granted already is none.
+    /// Refuses a component of another hardware type than the node would take. Naming the one it was granted is no demand:
+    /// a manifest is sent back with another component_id alone to move the node.
     ///
     /// # Errors
     /// A hardware type that is not known here (geni_code 12), or that the component is not (7).
@@ -222,12 +223,13 @@ impl<'a> Placement<'a> {
         &self,
         node: &Node,
         component: &Component,
-        has: Option<&NodeGrant>,
+        kept: Option<Kept<'_>>,
     ) -> Result<(), CallError> {
-        let stays = has.filter(|has| has.component_id == component.urn.as_str());
         let is = component.realm.hardware_type.as_deref();
-        let was = stays.and_then(|has| has.hardware_type.as_deref());
-        if hardware_place(node, is).or_else(|| was.and_then(|_| hardware_place(node, was))).is_some() {
+        let mut granted =
+            kept.iter().flat_map(|kept| kept.grants()).filter_map(|it| it.hardware_type.as_ref());
+        let is_no_demand = granted.any(|granted| node.hardware_types == [granted.as_str()]);
+        if is_no_demand || hardware_place(node, is).is_some() {
             return Ok(());
         }
         self.check_hardware_is_known(node)?;
@@ -238,7 +240,7 @@ impl<'a> Placement<'a> {
             component.name,
             listed(&self.hardware_types())
         );
-        if stays.is_some() {
+        if kept.is_some_and(|kept| kept.grant.component_id == component.urn.as_str()) {
             why.push_str("; to move the node, name another component");
         }
         Err(refused(node, why))
