@@ -28,6 +28,10 @@ const ENCODED: &[Growth] = &[
     taken("a long extension", 4000, |n| {
         certificate(&extension(&[0x2a, 0x03], &tlv(0x04, &vec![1; n])), &name(1))
     }),
+    refused("extensions", 100, |n| {
+        let one = |i| sequence(&[oid(i), tlv(0x04, &[5, 0])].concat());
+        certificate(&(0..n).flat_map(one).collect::<Vec<u8>>(), &name(1))
+    }),
     refused("equal extensions", 200, |n| certificate(&extension(&[0x2a, 0x03], &[5, 0]).repeat(n), &name(1))),
     refused("nested", 1000, |n| (0..n).fold(Vec::new(), |inner, _| sequence(&inner))),
     refused("bytes after the end", 5000, |n| [certificate(&[], &name(1)), vec![0; n]].concat()),

@@ -61,6 +61,7 @@ const DOCUMENTS: &[Growth] = &[
     taken("signs", 10_000, |n| within(&"&lt;&amp;".repeat(n))),
     taken("attributes", 500, |n| within(&parts(n, |i| format!("<e c=\"{i}\" b=\"&#9;\" a=\"\"/>")))),
     taken("instructions", 1000, |n| within(&"<?a\r\nb?>".repeat(n))),
+    bounded("namespaces", 15, |n| within(&xml::namespaces(n))),
     bounded("attributes of one element", 15, |n| within(&xml::attributes(n))),
     bounded("declarations", 30, |n| within(&xml::declarations(n))),
     bounded("nested", 30, |n| within(&xml::nested(n))),
