@@ -24,8 +24,8 @@ pub fn ratio(readings: &[Counted; 3]) -> f64 {
     let [small, middle, large] = readings;
     let more = |from: u64, to: u64| to.saturating_sub(from) as f64;
     let bytes = more(small.bytes, middle.bytes).max(1.0);
-    // Less than an instruction for 64 bytes is no reading; noise must not be divided by noise.
-    let first = more(small.cost, middle.cost).max(bytes / 64.0);
+    // Less than an instruction for a byte is no reading; noise must not be divided by noise.
+    let first = more(small.cost, middle.cost).max(bytes);
     let second = more(middle.cost, large.cost);
     let expected = more(middle.bytes, large.bytes) / bytes;
     second / first / expected * 2.0
