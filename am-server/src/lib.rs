@@ -17,6 +17,7 @@ pub mod inspection;
 pub mod metrics;
 pub mod plan;
 pub mod reconcile;
+pub mod registry;
 pub mod secrets;
 pub mod service;
 pub mod time;

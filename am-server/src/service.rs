@@ -18,10 +18,6 @@ use crate::reconcile::Reconciler;
 use crate::secrets::PasswordError;
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
-use drivers::ComputeDriver;
-use drivers::deltacloud::DeltacloudDriver;
-use drivers::mock::{MockConfig, MockDriver};
-use serde::Deserialize;
 use state::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -32,10 +28,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
-
-mod deltacloud_driver;
-
-pub use deltacloud_driver::deltacloud_settings;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +99,7 @@ impl Service {
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn start(mut config: Config, folder: &Path, clocks: Clocks) -> Result<Self, ServiceError> {
+    pub async fn start(mut config: Config, clocks: Clocks) -> Result<Self, ServiceError> {
         let guarded = Arc::new(GuardedClock::new(clocks, config.policy.clock_jump_believed_after()));
         let clock: Clock = {
             let guarded = Arc::clone(&guarded);
@@ -122,7 +114,7 @@ impl Service {
         counted.watch_certificates(inspection::watched(&config));
         let mut clouds = Vec::new();
         for section in &config.drivers {
-            clouds.push(open_driver(section, folder, &clock, &counted)?);
+            clouds.push(open_driver(section, &clock, &counted)?);
         }
         let asked = config.aggregate.listen;
         let listener = TcpListener::bind(asked)
@@ -340,75 +332,20 @@ pub fn roots(config: &Config) -> Result<TrustRoots, ServiceError> {
     Ok(roots)
 }
 
-/// What a `mock` driver is configured with.
-#[derive(Debug, Deserialize)]
-struct MockSettings {
-    /// Its file.
-    database: PathBuf,
-    #[serde(flatten)]
-    mock: toml::Table,
-}
-
-/// Opens the driver of one `[[drivers]]` entry; `folder` is what relative paths start from. A server that it is the
-/// client of is not asked for anything yet: it may be away.
+/// Opens the driver of one `[[drivers]]` entry.
 ///
 /// # Errors
 /// [`ServiceError::Driver`].
-pub fn open_driver(
+fn open_driver(
     section: &DriverSection,
-    folder: &Path,
     clock: &Clock,
     metrics: &Arc<Metrics>,
 ) -> Result<Cloud, ServiceError> {
-    let cloud = |driver: Arc<dyn ComputeDriver>| {
-        Cloud::new(&section.name, driver, Arc::clone(clock), Arc::clone(metrics))
-    };
-    let failed = |reason: String| ServiceError::Driver { name: section.name.clone(), reason };
-    match section.kind.as_str() {
-        "mock" => {
-            let (path, config) = mock_settings(section).map_err(failed)?;
-            let driver =
-                MockDriver::open(&folder.join(path), config).map_err(|error| failed(error.to_string()))?;
-            Ok(cloud(Arc::new(driver)))
-        }
-        "deltacloud" => {
-            let config = deltacloud_settings(section, folder).map_err(failed)?;
-            let driver = DeltacloudDriver::new(config).map_err(|error| failed(error.to_string()))?;
-            Ok(cloud(Arc::new(driver)))
-        }
-        other => Err(failed(format!("kind {other:?} is not known; there are mock and deltacloud"))),
-    }
-}
-
-/// Reads the settings of a `mock` driver without opening it.
-///
-/// # Errors
-/// What is wrong with them.
-pub fn mock_settings(section: &DriverSection) -> Result<(PathBuf, MockConfig), String> {
-    let settings: MockSettings =
-        section.settings.clone().try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-    let config: MockConfig =
-        settings.mock.try_into().map_err(|error: toml::de::Error| error.message().to_owned())?;
-    Ok((settings.database, config))
-}
-
-/// Everything that is wrong with one `[[drivers]]` entry; `folder` is what relative paths start from.
-#[must_use]
-pub fn driver_problems(section: &DriverSection, folder: &Path) -> Vec<String> {
-    let here = |problem: String| format!("[[drivers]] {}: {problem}", section.name);
-    match section.kind.as_str() {
-        "mock" => match mock_settings(section) {
-            Ok((_, config)) => {
-                config.problems().into_iter().map(|it| here(format!("{}: {}", it.place, it.why))).collect()
-            }
-            Err(problem) => vec![here(problem)],
-        },
-        "deltacloud" => match deltacloud_settings(section, folder) {
-            Ok(config) => config.problem().map(here).into_iter().collect(),
-            Err(problem) => vec![here(problem)],
-        },
-        other => vec![here(format!("kind {other:?} is not known; there are mock and deltacloud"))],
-    }
+    let settings = section.settings.as_ref().map_err(ToString::to_string);
+    let driver = settings
+        .and_then(|settings| settings.open())
+        .map_err(|reason| ServiceError::Driver { name: section.name.clone(), reason })?;
+    Ok(Cloud::new(&section.name, driver, Arc::clone(clock), Arc::clone(metrics)))
 }
 
 /// What is wrong with the Deltacloud face's certificate and key; the rest is checked when the file is read.
@@ -417,35 +354,6 @@ pub fn deltacloud_problems(config: &Config) -> Option<String> {
     let section = config.deltacloud.as_ref()?;
     let (certificate, key) = (section.certificate.as_ref()?, section.key.as_ref()?);
     deltacloud::server_config(certificate, key).err().map(|error| format!("deltacloud: {error}"))
-}
-
-/// Sliver types that stand for hardware profiles no driver has. Drivers that can only tell when they are asked are
-/// left out.
-#[must_use]
-pub fn alias_problems(config: &Config) -> Vec<String> {
-    let known: Option<Vec<String>> = config
-        .drivers
-        .iter()
-        .map(|section| mock_settings(section).ok())
-        .map(|settings| {
-            settings.map(|(_, mock)| {
-                mock.hardware_profiles.into_iter().map(|profile| profile.id).collect::<Vec<_>>()
-            })
-        })
-        .collect::<Option<Vec<_>>>()
-        .map(|all| all.concat());
-    let Some(known) = known else { return Vec::new() };
-    config
-        .sliver_types
-        .iter()
-        .filter(|(_, profile)| !known.contains(profile))
-        .map(|(alias, profile)| {
-            format!(
-                "sliver_types.{alias}: no driver has a hardware profile {profile:?}; there are {}",
-                known.join(", ")
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

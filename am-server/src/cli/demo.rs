@@ -47,7 +47,7 @@ impl Demo {
         });
         let config = Config::load(&folder.config())?;
         runtime()?.block_on(async {
-            let service = Service::start(config, &self.dir, system_clocks()).await?;
+            let service = Service::start(config, system_clocks()).await?;
             let (address, url) = (service.address(), service.url());
             say(&format!("ready: {url}\n"));
             let stop = stop_signal()?;

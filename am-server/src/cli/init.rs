@@ -1,7 +1,7 @@
 //! `am-server init`.
 
 use super::Failure;
-use crate::config::Config;
+use crate::config::{Config, DriverSection};
 use crate::development::{Folder, Place};
 use crate::inspection::Findings;
 use crate::service::{self, ServiceError};
@@ -95,7 +95,7 @@ fn to_do(folder: &Folder, config: &Config, dir: &str) -> Vec<String> {
             config.tls.trusted_roots.display()
         ));
     }
-    if config.drivers.iter().any(|driver| driver.kind == "mock")
+    if config.drivers.iter().filter_map(DriverSection::read).any(|driver| driver.is_simulated())
         && !config.aggregate.listen.ip().is_loopback()
     {
         steps.push(format!(

@@ -31,7 +31,6 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let _log = log_to_stderr("info");
         let config = Config::load(&self.config)?;
-        let folder = self.config.parent().map(PathBuf::from).unwrap_or_default();
         runtime()?.block_on(async {
             let clocks = ahead(system_clocks(), self.clock_ahead, self.wall_clock_ahead);
             let (now, _) = clocks();
@@ -48,7 +47,7 @@ impl Serve {
             for warning in inspection::warnings(&config, &self.config, now) {
                 warn!(%warning, "the configuration needs attention");
             }
-            let service = Service::start(config, &folder, clocks).await?;
+            let service = Service::start(config, clocks).await?;
             confirm_clock_on_signal(Arc::clone(service.aggregate().clock()))?;
             let _file_size = survive_file_size_limit()?;
             // Whoever was told that it is ready may ask it to end.

@@ -1,22 +1,58 @@
 //! The clouds behind the aggregate.
 
+use crate::registry::{self, DriverSettings, SettingsError};
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 /// One `[[drivers]]` entry.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct DriverSection {
     /// Its name in URNs and logs: letters, digits, hyphens.
     pub name: String,
-    /// Which driver: `mock` or `deltacloud`.
+    /// Which kind of driver.
     pub kind: String,
-    /// Whatever that driver is configured with.
+    /// Its own settings. A driver whose settings cannot be read keeps the service from starting, but no command that
+    /// only mends the database.
+    pub settings: Result<Arc<dyn DriverSettings>, SettingsError>,
+}
+
+/// An entry as written.
+#[derive(Debug, Deserialize)]
+struct Written {
+    name: String,
+    kind: String,
+    /// The members that only the kind knows.
     #[serde(flatten)]
-    pub settings: toml::Table,
+    settings: toml::Table,
+}
+
+impl DriverSection {
+    /// The settings, where they could be read.
+    pub fn read(&self) -> Option<&dyn DriverSettings> {
+        self.settings.as_deref().ok()
+    }
+
+    /// Everything that is wrong with the driver's own settings, a sentence each.
+    #[must_use]
+    pub fn problems(&self) -> Vec<String> {
+        let problems = match &self.settings {
+            Ok(settings) => settings.problems(),
+            Err(error) => vec![error.to_string()],
+        };
+        problems.into_iter().map(|problem| format!("{}: {problem}", self.place())).collect()
+    }
+
+    /// The entry as messages name it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("[[drivers]] {}", self.name)
+    }
 }
 
 /// Takes the drivers out of the file.
-pub(super) fn read(table: &mut toml::Table, problems: &mut Vec<String>) -> Vec<DriverSection> {
+pub(super) fn read(table: &mut toml::Table, folder: &Path, problems: &mut Vec<String>) -> Vec<DriverSection> {
     let Some(value) = table.remove("drivers") else { return Vec::new() };
     let toml::Value::Array(entries) = value else {
         problems.push("drivers: must be written as [[drivers]] entries".to_owned());
@@ -24,8 +60,11 @@ pub(super) fn read(table: &mut toml::Table, problems: &mut Vec<String>) -> Vec<D
     };
     let mut drivers = Vec::new();
     for (number, entry) in entries.into_iter().enumerate() {
-        match entry.try_into::<DriverSection>() {
-            Ok(driver) => drivers.push(driver),
+        match entry.try_into::<Written>() {
+            Ok(Written { name, kind, settings }) => {
+                let settings = registry::read(&kind, &name, settings, folder);
+                drivers.push(DriverSection { name, kind, settings });
+            }
             Err(error) => problems.push(format!("[[drivers]] number {}: {}", number + 1, error.message())),
         }
     }

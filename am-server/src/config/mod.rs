@@ -115,7 +115,7 @@ impl Config {
             section(&mut table, "sliver_types", &mut problems);
         let deltacloud: Option<DeltacloudSection> = optional(&mut table, "deltacloud", &mut problems);
         let metrics: Option<MetricsSection> = optional(&mut table, "metrics", &mut problems);
-        let drivers = drivers::read(&mut table, &mut problems);
+        let drivers = drivers::read(&mut table, folder, &mut problems);
         for unknown in table.keys() {
             problems.push(format!(
                 "[{unknown}] is not a section; there are aggregate, tls, limits, policy, links, volumes, extensions, sliver_types, \

@@ -1,6 +1,7 @@
 //! Whether files are open to users of the machine who have no business with them.
 
 use crate::config::Config;
+use crate::registry::DriverSettings;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -44,12 +45,8 @@ pub(super) fn secret(setting: &str, path: &Path, warnings: &mut Vec<String>) {
 }
 
 /// The databases, of which each needs a folder, and what is there already must be a database.
-pub(super) fn databases(config: &Config, file: &Path, problems: &mut Vec<String>) {
-    let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-    let drivers = config.drivers.iter().filter(|driver| driver.kind == "mock").filter_map(|driver| {
-        let path = driver.settings.get("database").and_then(toml::Value::as_str)?;
-        Some((format!("[[drivers]] {}: database", driver.name), folder.join(path)))
-    });
+pub(super) fn databases(config: &Config, problems: &mut Vec<String>) {
+    let drivers = driver_files(config, |settings| settings.databases());
     let own = ("aggregate.database".to_owned(), config.aggregate.database.clone());
     for (setting, path) in std::iter::once(own).chain(drivers) {
         if path.parent().is_some_and(|parent| !parent.as_os_str().is_empty() && !parent.is_dir()) {
@@ -85,13 +82,7 @@ fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
     if config.tls.trusted_roots.join("development.pem").exists() {
         secrets.push(("the development authority".to_owned(), authority));
     }
-    for driver in &config.drivers {
-        for name in ["password_file", "database"] {
-            if let Some(path) = driver.settings.get(name).and_then(toml::Value::as_str) {
-                secrets.push((format!("[[drivers]] {}: {name}", driver.name), folder.join(path)));
-            }
-        }
-    }
+    secrets.extend(driver_files(config, |settings| settings.secret_files()));
     if let Some(section) = &config.deltacloud {
         secrets.extend(section.key.iter().map(|path| ("deltacloud.key".to_owned(), path.clone())));
         for user in &section.users {
@@ -100,6 +91,19 @@ fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
         }
     }
     secrets
+}
+
+/// Files that settings of drivers name, each with its setting.
+fn driver_files(
+    config: &Config,
+    named: impl Fn(&dyn DriverSettings) -> Vec<(&'static str, PathBuf)>,
+) -> Vec<(String, PathBuf)> {
+    let files = config.drivers.iter().map(|driver| (driver, driver.read().map(&named).unwrap_or_default()));
+    files
+        .flat_map(|(driver, files)| {
+            files.into_iter().map(|(setting, path)| (format!("{}: {setting}", driver.place()), path))
+        })
+        .collect()
 }
 
 /// A file's permissions; none for one that is not there, which others complain of.
@@ -186,7 +190,7 @@ mod tests {
             {
                 write(folder.config(), text.replace(&format!("\"{line}\""), &format!("{name:?}"))).unwrap();
                 let mut problems = Vec::new();
-                databases(&Config::load(&folder.config()).unwrap(), &folder.config(), &mut problems);
+                databases(&Config::load(&folder.config()).unwrap(), &mut problems);
                 match words {
                     Some(words) => assert!(
                         matches!(problems.as_slice(), [one] if one.starts_with(setting) && one.contains(words)),

@@ -30,9 +30,8 @@ impl Findings {
     /// asked.
     #[must_use]
     pub fn of(config: &Config, file: &Path, now: DateTime<Utc>) -> Self {
-        let folder = file.parent().map(Path::to_owned).unwrap_or_default();
-        let mut problems = problems(config, &folder);
-        files::databases(config, file, &mut problems);
+        let mut problems = problems(config);
+        files::databases(config, &mut problems);
         Self { problems, warnings: warnings(config, file, now) }
     }
 }
@@ -46,7 +45,7 @@ pub fn of_pair(certificate: &Path, key: &Path, now: DateTime<Utc>) -> Vec<String
     warnings
 }
 
-fn problems(config: &Config, folder: &Path) -> Vec<String> {
+fn problems(config: &Config) -> Vec<String> {
     let mut problems = Vec::new();
     match service::roots(config) {
         Err(error) => problems.push(error.to_string()),
@@ -58,9 +57,9 @@ fn problems(config: &Config, folder: &Path) -> Vec<String> {
         }
     }
     for section in &config.drivers {
-        problems.extend(service::driver_problems(section, folder));
+        problems.extend(section.problems());
     }
-    problems.extend(service::alias_problems(config));
+    problems.extend(alias_problems(config));
     problems.extend(service::deltacloud_problems(config));
     problems
 }
@@ -74,4 +73,22 @@ pub fn warnings(config: &Config, file: &Path, now: DateTime<Utc>) -> Vec<String>
     certificates::roots(config, file, now, &mut warnings);
     files::permissions(config, file, &mut warnings);
     warnings
+}
+
+/// Sliver types that stand for hardware profiles no driver has. Nothing is said while a driver has to be asked for its
+/// profiles.
+fn alias_problems(config: &Config) -> Vec<String> {
+    let known = config.drivers.iter().map(|driver| driver.read()?.hardware_profiles());
+    let Some(known) = known.collect::<Option<Vec<_>>>().map(|all| all.concat()) else { return Vec::new() };
+    config
+        .sliver_types
+        .iter()
+        .filter(|(_, profile)| !known.contains(profile))
+        .map(|(alias, profile)| {
+            format!(
+                "sliver_types.{alias}: no driver has a hardware profile {profile:?}; there are {}",
+                known.join(", ")
+            )
+        })
+        .collect()
 }
