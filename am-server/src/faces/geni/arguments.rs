@@ -4,6 +4,7 @@
 //! options nobody asked for are ignored, a boolean may come as 0 and 1, a number as a string, a credential
 //! as a plain string or as base64. Every error says which argument, what it should be and what it was.
 
+use crate::aggregate::SliverRequest;
 use crate::aggregate::caller::CredentialText;
 use crate::aggregate::error::CallError;
 use crate::aggregate::users::User;
@@ -18,7 +19,7 @@ const MAX_URNS: usize = 50_000;
 const MAX_CREDENTIALS: usize = 32;
 
 /// The positional arguments of one call, taken off one by one.
-pub struct Arguments {
+pub(super) struct Arguments {
     method: &'static str,
     wanted: &'static [&'static str],
     given: usize,
@@ -30,7 +31,7 @@ impl Arguments {
     ///
     /// # Errors
     /// Too many arguments.
-    pub fn new(
+    pub(super) fn new(
         method: &'static str,
         wanted: &'static [&'static str],
         values: Vec<Value>,
@@ -67,7 +68,7 @@ impl Arguments {
     ///
     /// # Errors
     /// It is missing or not a string.
-    pub fn string(&mut self) -> Result<String, CallError> {
+    pub(super) fn string(&mut self) -> Result<String, CallError> {
         let (name, value) = self.next()?;
         text(value).map_err(|kind| wrong_type(name, "a string", kind))
     }
@@ -76,7 +77,7 @@ impl Arguments {
     ///
     /// # Errors
     /// It is missing or no date.
-    pub fn time(&mut self) -> Result<DateTime<Utc>, CallError> {
+    pub(super) fn time(&mut self) -> Result<DateTime<Utc>, CallError> {
         let (name, value) = self.next()?;
         moment(name, value)
     }
@@ -85,7 +86,7 @@ impl Arguments {
     ///
     /// # Errors
     /// It is missing, not a list of strings, empty or too long.
-    pub fn urns(&mut self) -> Result<Vec<String>, CallError> {
+    pub(super) fn urns(&mut self) -> Result<Vec<String>, CallError> {
         let (name, value) = self.next()?;
         let Value::Array(values) = value else {
             return Err(wrong_type(name, "a list of URNs", kind(&value)));
@@ -112,7 +113,7 @@ impl Arguments {
     ///
     /// # Errors
     /// It is missing, not a list, empty, or an element is neither a struct with those members nor a string.
-    pub fn credentials(&mut self) -> Result<Vec<CredentialText>, CallError> {
+    pub(super) fn credentials(&mut self) -> Result<Vec<CredentialText>, CallError> {
         let (name, value) = self.next()?;
         let Value::Array(values) = value else {
             return Err(wrong_type(name, "a list of credentials", kind(&value)));
@@ -131,12 +132,20 @@ impl Arguments {
         values.into_iter().map(credential).collect()
     }
 
+    /// The next two arguments, which most calls begin with: the URNs and the credentials for them.
+    ///
+    /// # Errors
+    /// As [`Self::urns`] and [`Self::credentials`].
+    pub(super) fn target(&mut self) -> Result<SliverRequest, CallError> {
+        Ok(SliverRequest { urns: self.urns()?, credentials: self.credentials()? })
+    }
+
     /// The next argument, the options.
     ///
     /// # Errors
     /// It is missing or not a struct. A caller that wants to speak for somebody else is refused: falling back
     /// to the caller's own rights would do something else than was asked for.
-    pub fn options(&mut self) -> Result<Options, CallError> {
+    pub(super) fn options(&mut self) -> Result<Options, CallError> {
         let (name, value) = self.next()?;
         match value {
             Value::Struct(members) if members.contains_key("geni_speaking_for") => Err(CallError::forbidden(
@@ -151,12 +160,12 @@ impl Arguments {
 }
 
 /// The `options` struct; what a call does not ask for is never looked at.
-pub struct Options(BTreeMap<String, Value>);
+pub(super) struct Options(BTreeMap<String, Value>);
 
 impl Options {
     /// No options at all.
     #[must_use]
-    pub fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self(BTreeMap::new())
     }
 
@@ -164,7 +173,7 @@ impl Options {
     ///
     /// # Errors
     /// It is there, but not a boolean.
-    pub fn flag(&self, name: &str) -> Result<bool, CallError> {
+    pub(super) fn flag(&self, name: &str) -> Result<bool, CallError> {
         match self.0.get(name) {
             None | Some(Value::Nil) => Ok(false),
             Some(Value::Boolean(flag)) => Ok(*flag),
@@ -176,26 +185,11 @@ impl Options {
         }
     }
 
-    /// A string option; absent and empty are None.
-    ///
-    /// # Errors
-    /// It is there, but not a string.
-    pub fn string(&self, name: &str) -> Result<Option<String>, CallError> {
-        match self.0.get(name) {
-            None | Some(Value::Nil) => Ok(None),
-            Some(value) => {
-                let text = text(value.clone())
-                    .map_err(|kind| wrong_type(&format!("option {name}"), "a string", kind))?;
-                Ok(Some(text).filter(|text| !text.is_empty()))
-            }
-        }
-    }
-
     /// A date option: a string, or a dateTime.iso8601 of UTC; absent and empty are None.
     ///
     /// # Errors
     /// It is there, but not a date.
-    pub fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, CallError> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, CallError> {
         match self.0.get(name) {
             None | Some(Value::Nil) => Ok(None),
             Some(Value::String(text)) if text.is_empty() => Ok(None),
@@ -207,7 +201,7 @@ impl Options {
     ///
     /// # Errors
     /// geni_code 1 when it or a member is missing, 4 when it is another version.
-    pub fn rspec_version(&self) -> Result<(), CallError> {
+    pub(super) fn rspec_version(&self) -> Result<(), CallError> {
         let option = "geni_rspec_version";
         let members = match self.0.get(option) {
             Some(Value::Struct(members)) => members,
@@ -244,7 +238,7 @@ impl Options {
     ///
     /// # Errors
     /// It is there, but not a list of structs with a `urn` and a list `keys`.
-    pub fn users(&self) -> Result<Option<Vec<User>>, CallError> {
+    pub(super) fn users(&self) -> Result<Option<Vec<User>>, CallError> {
         let option = "geni_users";
         let values = match self.0.get(option) {
             None | Some(Value::Nil) => return Ok(None),
@@ -290,7 +284,7 @@ impl Options {
 
     /// Whether an option is there at all.
     #[must_use]
-    pub fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 }

@@ -16,14 +16,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 /// What every request is answered with.
-pub type Response = hyper::Response<Full<Bytes>>;
+pub(super) type Response = hyper::Response<Full<Bytes>>;
 
 /// Answers shorter than this are not worth compressing.
 const GZIP_FROM: usize = 1024;
 
 /// Why a body was not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum BodyRefusal {
+pub(super) enum BodyRefusal {
     /// More bytes than allowed, before or after decompression.
     #[error("the request is larger than {0} bytes, the most this service reads")]
     TooLarge(usize),
@@ -44,7 +44,7 @@ pub enum BodyRefusal {
 impl BodyRefusal {
     /// The HTTP answer for it.
     #[must_use]
-    pub fn into_response(self) -> Response {
+    pub(super) fn into_response(self) -> Response {
         let status = match self {
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -65,7 +65,7 @@ const LARGEST: (usize, usize) = (16, 4);
 /// Places for the bytes of requests, for each caller by URN: so many in all, that requests cannot fill the memory, and
 /// so many of one caller, that nobody keeps the others out.
 #[must_use]
-pub fn places(limit: usize) -> Shares<String> {
+pub(super) fn places(limit: usize) -> Shares<String> {
     let units = units(limit) as usize;
     Shares::new(LARGEST.0 * units, LARGEST.1 * units)
 }
@@ -75,9 +75,9 @@ fn units(bytes: usize) -> u32 {
 }
 
 /// A request's body, with the place it takes while it is worked on.
-pub struct Body {
+pub(super) struct Body {
     /// The bytes, decompressed.
-    pub bytes: Bytes,
+    pub(super) bytes: Bytes,
     _place: Option<Held>,
 }
 
@@ -85,7 +85,7 @@ pub struct Body {
 ///
 /// # Errors
 /// [`BodyRefusal`].
-pub async fn body(
+pub(super) async fn body(
     request: Request<Incoming>,
     limit: usize,
     time: Duration,
@@ -168,7 +168,7 @@ async fn collect(
 
 /// Whether the client takes gzip.
 #[must_use]
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT_ENCODING)
         .iter()
@@ -186,7 +186,7 @@ pub fn accepts_gzip(headers: &HeaderMap) -> bool {
 /// An XML document to be sent, with its compressed form once somebody has asked for that. One that is the same for
 /// many callers is kept, and none of its bytes is copied for any of them.
 #[derive(Debug)]
-pub struct Document {
+pub(super) struct Document {
     plain: Bytes,
     zipped: OnceLock<Option<Bytes>>,
 }
@@ -194,30 +194,24 @@ pub struct Document {
 impl Document {
     /// A document of this text.
     #[must_use]
-    pub fn new(text: String) -> Self {
+    pub(super) fn new(text: String) -> Self {
         Self { plain: Bytes::from(text), zipped: OnceLock::new() }
     }
 
     /// Its size in bytes.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.plain.len()
-    }
-
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.plain.is_empty()
     }
 
     /// Whether it still has to be compressed for a client that takes gzip.
     #[must_use]
-    pub fn wants_zipping(&self) -> bool {
+    pub(super) fn wants_zipping(&self) -> bool {
         self.len() >= GZIP_FROM && self.zipped.get().is_none()
     }
 
     /// Its gzip; None when that is not worth it.
-    pub fn zipped(&self) -> Option<Bytes> {
+    pub(super) fn zipped(&self) -> Option<Bytes> {
         if self.len() < GZIP_FROM {
             return None;
         }
@@ -232,7 +226,7 @@ impl Document {
 
 /// An XML-RPC answer, compressed when the client takes that and it is worth it.
 #[must_use]
-pub fn xml(document: &Document, zipped: bool) -> Response {
+pub(super) fn xml(document: &Document, zipped: bool) -> Response {
     let packed = if zipped { document.zipped() } else { None };
     let encoded = packed.is_some();
     let mut response = hyper::Response::new(Full::new(packed.unwrap_or_else(|| document.plain.clone())));
@@ -247,14 +241,14 @@ pub fn xml(document: &Document, zipped: bool) -> Response {
 
 /// The same answer as the last one of its connection: the rest of the request may still be coming, and is not read.
 #[must_use]
-pub fn ending(mut response: Response) -> Response {
+pub(super) fn ending(mut response: Response) -> Response {
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 /// A short answer in plain text.
 #[must_use]
-pub fn text(status: StatusCode, message: &str) -> Response {
+pub(super) fn text(status: StatusCode, message: &str) -> Response {
     let mut response = hyper::Response::new(Full::new(Bytes::copy_from_slice(message.as_bytes())));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));

@@ -1,15 +1,18 @@
 //! The GENI face: XML-RPC over HTTP/1.1 over mutual TLS.
 //!
 //! One task per connection. A connection first shows its certificate ([`tls`]), then speaks HTTP
-//! ([`http`]); a request's body is decoded ([`xmlrpc`]), its arguments are given their types
-//! ([`arguments`]), the call is carried out, and the answer is written into the return struct ([`reply`]) unless it is there already ([`ready`]).
+//! (`http`). A request's body is decoded ([`xmlrpc`]) and answered (`methods`): a table says which calls there are, and
+//! each has its own file (`calls`) that gives the arguments their types (`arguments`), has the call carried out, and
+//! writes what comes of it into the return struct (`reply`), unless that is there already (`ready`).
 //! The API versions ([`version`]) only say which calls exist where and how a few members look.
 
-pub mod arguments;
-pub mod http;
-pub mod methods;
-pub mod ready;
-pub mod reply;
+mod arguments;
+mod calls;
+mod context;
+mod http;
+mod methods;
+mod ready;
+mod reply;
 pub mod tls;
 pub mod version;
 pub mod xmlrpc;

@@ -12,7 +12,7 @@ const FORMS: usize = 4;
 
 /// The answers that are kept.
 #[derive(Debug, Default)]
-pub struct Ready {
+pub(super) struct Ready {
     versions: [OnceLock<Arc<Document>>; Version::ALL.len()],
     /// The answer for each advertisement, found by the very text it was written from.
     advertisements: Mutex<Vec<(Arc<str>, Arc<Document>)>>,
@@ -20,7 +20,7 @@ pub struct Ready {
 
 impl Ready {
     /// The answer to GetVersion, which `write` writes the first time.
-    pub fn version(&self, version: Version, write: impl FnOnce() -> String) -> Arc<Document> {
+    pub(super) fn version(&self, version: Version, write: impl FnOnce() -> String) -> Arc<Document> {
         let place = match version {
             Version::V3 => &self.versions[0],
             Version::V4 => &self.versions[1],
@@ -30,14 +30,14 @@ impl Ready {
 
     /// The answer that was written from this advertisement, if there is one.
     #[must_use]
-    pub fn advertisement(&self, text: &Arc<str>) -> Option<Arc<Document>> {
+    pub(super) fn advertisement(&self, text: &Arc<str>) -> Option<Arc<Document>> {
         let kept = self.advertisements.lock().unwrap_or_else(PoisonError::into_inner);
         kept.iter().find(|(known, _)| Arc::ptr_eq(known, text)).map(|(_, document)| Arc::clone(document))
     }
 
     /// Keeps the answer that was written from this advertisement, in place of the oldest one when there are more
     /// than an aggregate can be asked for at one time.
-    pub fn keep_advertisement(&self, text: Arc<str>, document: Arc<Document>) {
+    pub(super) fn keep_advertisement(&self, text: Arc<str>, document: Arc<Document>) {
         let mut kept = self.advertisements.lock().unwrap_or_else(PoisonError::into_inner);
         // A text that only this list still holds is not the aggregate's advertisement any more.
         kept.retain(|(known, _)| Arc::strong_count(known) > 1 && !Arc::ptr_eq(known, &text));

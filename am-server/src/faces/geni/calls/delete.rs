@@ -1,0 +1,21 @@
+//! Delete: urns, credentials, options; a list of slivers comes back.
+
+use crate::aggregate::delete::Delete;
+use crate::aggregate::error::CallError;
+use crate::faces::geni::arguments::Arguments;
+use crate::faces::geni::context::{Answering, Context};
+use crate::faces::geni::reply;
+
+/// Answers the call.
+pub(super) fn answer(context: Context<'_>, arguments: Arguments) -> Answering<'_> {
+    Box::pin(async move {
+        let answer = context.aggregate.delete(context.caller, decode(arguments)?).await?;
+        reply::sliver_list(answer).await
+    })
+}
+
+fn decode(mut arguments: Arguments) -> Result<Delete, CallError> {
+    let target = arguments.target()?;
+    let best_effort = arguments.options()?.flag("geni_best_effort")?;
+    Ok(Delete { target, best_effort })
+}

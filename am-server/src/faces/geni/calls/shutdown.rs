@@ -1,0 +1,24 @@
+//! Shutdown: slice_urn, credentials, options; a boolean comes back.
+
+use crate::aggregate::error::CallError;
+use crate::aggregate::shutdown::Shutdown;
+use crate::faces::geni::arguments::Arguments;
+use crate::faces::geni::context::{Answering, Context};
+use crate::faces::geni::http::Document;
+use crate::faces::geni::reply;
+use std::sync::Arc;
+
+/// Answers the call.
+pub(super) fn answer(context: Context<'_>, arguments: Arguments) -> Answering<'_> {
+    Box::pin(async move {
+        let answer = context.aggregate.shutdown(context.caller, decode(arguments)?).await?;
+        let text = reply::success(0, &answer.output, |writer| writer.boolean(answer.value));
+        Ok(Arc::new(Document::new(text)))
+    })
+}
+
+fn decode(mut arguments: Arguments) -> Result<Shutdown, CallError> {
+    let request = Shutdown { slice: arguments.string()?, credentials: arguments.credentials()? };
+    arguments.options()?;
+    Ok(request)
+}

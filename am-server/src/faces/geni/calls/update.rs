@@ -1,0 +1,28 @@
+//! Update: urns, credentials, rspec, options; a manifest comes back.
+
+use crate::aggregate::error::CallError;
+use crate::aggregate::update::Update;
+use crate::faces::geni::arguments::Arguments;
+use crate::faces::geni::context::{Answering, Context};
+use crate::faces::geni::reply;
+
+/// Answers the call.
+pub(super) fn answer(context: Context<'_>, arguments: Arguments) -> Answering<'_> {
+    Box::pin(async move {
+        let answer = context.aggregate.update(context.caller, decode(arguments)?).await?;
+        reply::manifest(answer).await
+    })
+}
+
+fn decode(mut arguments: Arguments) -> Result<Update, CallError> {
+    let target = arguments.target()?;
+    let rspec = arguments.string()?;
+    let options = arguments.options()?;
+    Ok(Update {
+        target,
+        rspec,
+        best_effort: options.flag("geni_best_effort")?,
+        start_time: options.time("geni_start_time")?,
+        end_time: options.time("geni_end_time")?,
+    })
+}
