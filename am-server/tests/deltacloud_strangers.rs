@@ -7,7 +7,6 @@ mod deltacloud;
 
 use am_server::config::LimitsSection;
 use am_server::faces::deltacloud::Face;
-use am_server::faces::geni::Limits;
 use am_server::service;
 use bytes::Bytes;
 use deltacloud::{PEER, face, face_with};
@@ -15,6 +14,7 @@ use drivers::mock::{MockConfig, MockDriver};
 use drivers::{ComputeDriver, PutBlob, SystemClock, stream_of};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame};
+use listen::Limits;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::IpAddr;

@@ -4,13 +4,13 @@
 //! service can do its work ([`crate::health`]).
 
 use crate::aggregate::Aggregate;
-use crate::faces::listen::{Connections, Guest, Limits, accept, speak};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
+use listen::{Connections, Guest, Limits, accept, speak};
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

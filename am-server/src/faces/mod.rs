@@ -1,8 +1,6 @@
 //! How the world comes in. Each face turns a protocol into calls of [`crate::aggregate`] and their results
 //! back; none of them decides anything about slivers.
 
-pub mod certificate;
 pub mod deltacloud;
 pub mod geni;
-pub mod listen;
 pub mod metrics;

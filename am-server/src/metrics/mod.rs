@@ -6,7 +6,6 @@
 
 mod snapshot;
 
-use crate::faces::listen;
 use crate::inspection::Watched;
 use drivers::{DriverError, Operation};
 use prometheus_client::metrics::counter::Counter;

@@ -7,13 +7,13 @@ use am_server::cloud::Cloud;
 use am_server::config::LimitsSection;
 use am_server::faces::deltacloud::Face;
 use am_server::faces::deltacloud::auth::Users;
-use am_server::faces::geni::Limits;
 use am_server::service;
 use am_server::time::system_clock;
 use drivers::{
     Capabilities, Collection, ComputeDriver, CreateInstance, DriverError, HardwareProfile, Image, Instance,
     Realm, StateMachine,
 };
+use listen::Limits;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::sync::watch;

@@ -3,11 +3,11 @@
 use super::errors::Refusal;
 use super::multipart;
 use super::params::Params;
-use crate::faces::geni::Limits;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame};
 use hyper::header::{CONTENT_TYPE, EXPECT, HeaderMap};
+use listen::Limits;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};

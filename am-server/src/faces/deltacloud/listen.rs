@@ -1,9 +1,9 @@
 //! Connections: plain or TLS, one task each.
 
 use super::Face;
-use crate::faces::certificate::{self, TlsSetupError};
-use crate::faces::listen::{Connections, Guest, OverTcp, accept, handshake, speak};
 use hyper::service::service_fn;
+use listen::certificate::{self, TlsSetupError};
+use listen::{Connections, Guest, OverTcp, accept, handshake, speak};
 use rustls::ServerConfig;
 use std::convert::Infallible;
 use std::net::SocketAddr;

@@ -43,7 +43,7 @@ use self::routing::Call;
 use self::throttle::{LogLine, Throttle};
 use self::views::{Links, Scene};
 use crate::cloud::Cloud;
-use crate::faces::listen::Limits;
+use ::listen::Limits;
 use bytes::Bytes;
 use drivers::BlobStream;
 use hyper::body::Body;

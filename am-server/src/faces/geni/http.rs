@@ -1,6 +1,5 @@
 //! HTTP/1.1 around the calls: bodies with a bound, gzip both ways, plain answers for what is not a call.
 
-use crate::faces::listen::{Held, Share, Shares};
 use bytes::{Buf, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -11,6 +10,7 @@ use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, VARY,
 };
 use hyper::{Request, StatusCode};
+use listen::{Held, Share, Shares};
 use std::io::{Read, Write};
 use std::sync::OnceLock;
 use std::time::Duration;

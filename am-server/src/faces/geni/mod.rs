@@ -19,13 +19,13 @@ pub mod xmlrpc;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
-use crate::faces::listen::{self, Connections, Guest, Shares, accept, handshake, speak};
 use crate::metrics::Unserved;
 use credentials::Identity;
 use hyper::StatusCode;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::service::service_fn;
+use listen::{Connections, Guest, Limits, Shares, accept, handshake, speak};
 use ready::Ready;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -34,8 +34,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
-
-pub use crate::faces::listen::Limits;
 
 /// The listening face.
 pub struct Face {

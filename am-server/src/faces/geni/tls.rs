@@ -4,9 +4,9 @@
 //! look for two alerts: 45 (certificate_expired) and 48 (unknown_ca), so the reasons a chain fails are
 //! mapped to the errors that make rustls send them.
 
-use crate::faces::certificate::{self, TlsSetupError};
 use chrono::{DateTime, Utc};
 use credentials::{ChainError, HandshakeDigest, Identity, RsaScheme, TrustRoots};
+use listen::certificate::{self, TlsSetupError};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};

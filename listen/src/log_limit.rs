@@ -1,6 +1,6 @@
 //! Log lines that strangers cause: some a second for each address, some more in all.
 
-use super::Address;
+use crate::address::Address;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,8 @@
 //! The beginning of a connection over TLS.
 
-use super::{Drain, Guest, UNKNOWN, linger};
+use crate::connections::Guest;
+use crate::limits::UNKNOWN;
+use crate::linger::{Drain, linger};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;

@@ -1,6 +1,8 @@
 //! The connections of one listener: how many there may be, and which one goes when there is no room for another.
 
-use super::{Address, Limits, LogLimit};
+use crate::address::Address;
+use crate::limits::Limits;
+use crate::log_limit::LogLimit;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +41,7 @@ pub struct Connections {
     /// Somebody left, or became known.
     moved: Notify,
     /// Lines about refused strangers.
-    pub(super) strangers: LogLimit,
+    strangers: LogLimit,
 }
 
 #[derive(Debug, Default)]
@@ -129,7 +131,7 @@ impl Connections {
 
     /// A place for a connection that was just accepted, as soon as there is one, which is seen to; `None` when its
     /// address has as many as it may have.
-    pub(super) async fn enter(self: &Arc<Self>, peer: SocketAddr) -> Option<Guest> {
+    pub(crate) async fn enter(self: &Arc<Self>, peer: SocketAddr) -> Option<Guest> {
         loop {
             let moved = self.moved.notified();
             tokio::pin!(moved);

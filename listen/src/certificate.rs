@@ -43,9 +43,9 @@ pub enum TlsSetupError {
 /// The certificate chain and the private key in two PEM files.
 ///
 /// # Errors
-/// [`TlsSetupError`] for a file that cannot be read or does not hold what it should. Whether the two fit is for rustls
-/// to say.
-pub(super) fn read(
+/// [`TlsSetupError`] for a file that cannot be read or does not hold what it should. rustls
+/// says whether the two fit together.
+pub fn read(
     certificate: &Path,
     key: &Path,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsSetupError> {
@@ -78,11 +78,8 @@ fn is_encrypted(text: &[u8]) -> bool {
     })
 }
 
-/// Why rustls refuses a certificate and a key that were read from these files.
-pub(super) fn refused<'a>(
-    certificate: &'a Path,
-    key: &'a Path,
-) -> impl Fn(rustls::Error) -> TlsSetupError + 'a {
+/// Gives rustls' refusal of a certificate and a key the names of the files they were read from.
+pub fn refused<'a>(certificate: &'a Path, key: &'a Path) -> impl Fn(rustls::Error) -> TlsSetupError + 'a {
     move |error| match error {
         rustls::Error::InconsistentKeys(rustls::InconsistentKeys::KeyMismatch) => {
             TlsSetupError::KeyOfAnother { certificate: certificate.to_owned(), key: key.to_owned() }

@@ -1,6 +1,6 @@
 //! The accept loop: a task for each connection, and an orderly end.
 
-use super::{Connections, Guest};
+use crate::connections::{Connections, Guest};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

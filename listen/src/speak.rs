@@ -1,6 +1,8 @@
 //! HTTP/1.1 on one connection.
 
-use super::{Drain, Guest, OverTcp, UNKNOWN, linger};
+use crate::connections::Guest;
+use crate::limits::UNKNOWN;
+use crate::linger::{Drain, OverTcp, linger};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
