@@ -6,11 +6,13 @@
 //! a [`config`], and [`cli`] is what an operator types.
 
 pub mod aggregate;
+pub mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod development;
+pub mod error;
 pub mod faces;
 pub mod health;
 pub mod inspection;

@@ -5,8 +5,8 @@
 //! those who hold a credential for it, so that nobody can ask around (AM API v3, authorisation).
 
 use super::caller::{Caller, CredentialText};
-use super::error::{CallError, GeniCode};
-use super::{Aggregate, SliverRequest, database, refused};
+use super::{Aggregate, SliverRequest};
+use crate::error::{CallError, GeniCode, database, refused};
 use chrono::{DateTime, Utc};
 use credentials::{Authorised, Credential, CredentialError, MAX_STEPS, Operation, Target};
 use state::{Selection, Slice, Whereabouts};

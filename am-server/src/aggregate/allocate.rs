@@ -3,12 +3,13 @@
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::{Caller, CredentialText};
 use super::ends::{Ends, Unnamed};
-use super::error::{CallError, GeniCode};
 use super::placement::{self, Placement};
 use super::{Aggregate, demands, remaining, volumes};
+use crate::blocking::blocking;
+use crate::error::{CallError, GeniCode, unfit};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
-use rspec::{Local, Request, RspecError, RspecErrorKind};
+use rspec::{Local, Request};
 use state::{AllocateMode, Event, NewSliver, ResourceKind, View};
 use std::collections::HashSet;
 use urn::Urn;
@@ -44,9 +45,8 @@ impl Aggregate {
             self.admit_slice(caller, &request.slice, &request.credentials, Operation::CreateSliver).await?;
         self.check_start(request.start_time)?;
         let (limits, rspec) = (self.limits, request.rspec);
-        let asked = off_thread(rspec.len(), move || Request::parse_addition(&rspec, &limits))
-            .await?
-            .map_err(unfit)?;
+        let asked =
+            blocking(rspec.len(), move || Request::parse_addition(&rspec, &limits)).await?.map_err(unfit)?;
         let inventory = self.inventory();
         let transition = self
             .transact(&admitted, |slice, held| {
@@ -179,29 +179,4 @@ impl Aggregate {
         Urn::new(self.authority(), "sliver", &Uuid::new_v4().simple().to_string())
             .map_err(|error| CallError::new(GeniCode::ServerError, error.to_string()))
     }
-}
-
-/// An RSpec that cannot be taken, as an answer.
-pub(super) fn unfit(error: RspecError) -> CallError {
-    let code = match error.kind {
-        RspecErrorKind::WrongVersion => GeniCode::BadVersion,
-        RspecErrorKind::Unsupported => GeniCode::Unsupported,
-        RspecErrorKind::TooLarge | RspecErrorKind::TooDeep => GeniCode::TooBig,
-        _ => GeniCode::BadArguments,
-    };
-    CallError::new(code, format!("rspec: {error}"))
-}
-
-/// Runs work on a document: a large one off the async threads, so that it holds up nobody else.
-pub(super) async fn off_thread<T: Send + 'static>(
-    bytes: usize,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, CallError> {
-    const LARGE: usize = 32 << 10;
-    if bytes <= LARGE {
-        return Ok(work());
-    }
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_| CallError::new(GeniCode::ServerError, "the document could not be worked on"))
 }

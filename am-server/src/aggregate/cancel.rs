@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::Caller;
-use super::error::CallError;
 use super::{Aggregate, SliverRequest, remaining};
+use crate::error::CallError;
 use credentials::Operation;
 use state::{Event, View};
 

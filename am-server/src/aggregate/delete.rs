@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Slivers};
 use super::caller::Caller;
-use super::error::CallError;
 use super::{Aggregate, SliverRequest, slivers};
+use crate::error::CallError;
 use credentials::Operation;
 use state::Event;
 

@@ -7,8 +7,8 @@
 //! networks yet.
 
 use super::Aggregate;
-use super::error::{CallError, GeniCode};
 use crate::config::Unsupported;
+use crate::error::{CallError, GeniCode};
 use chrono::{DateTime, Utc};
 use rspec::namespaces::EMULAB;
 use rspec::{Extension, Link, Local, Node, Position, Request};

@@ -2,9 +2,9 @@
 
 use super::answer::{Answer, Manifest};
 use super::caller::Caller;
-use super::error::CallError;
 use super::inventory::compress;
-use super::{Aggregate, SliverRequest, refused};
+use super::{Aggregate, SliverRequest};
+use crate::error::{CallError, refused};
 use credentials::Operation;
 use state::{Outcome, View};
 

@@ -1,9 +1,8 @@
 //! The interfaces of a slice as a call leaves them: what links can be tied to.
 
 use super::Aggregate;
-use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant};
-use super::manifest::unreadable;
+use crate::error::{CallError, GeniCode, unreadable};
 use rspec::{Link, Request};
 use state::{Configuration, ResourceKind, Sliver, View};
 use std::collections::{HashMap, HashSet};

@@ -2,8 +2,8 @@
 
 use super::Aggregate;
 use super::demands;
-use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, LinkGrant, NodeGrant};
+use crate::error::{CallError, unreadable};
 use drivers::AddressKind;
 use rspec::{
     Frame, GrantedInterface, GrantedLink, GrantedNode, GrantedVolume, Guarantee, Host, Link, Login,
@@ -215,13 +215,4 @@ fn granted_interface(grant: &InterfaceGrant) -> GrantedInterface {
         component_id: Some(grant.component_id.clone()),
         mac_address: Some(grant.mac_address.clone()),
     }
-}
-
-/// A stored document of ours that cannot be read again is the server's fault, not the caller's.
-pub(super) fn unreadable(error: &dyn std::fmt::Display) -> CallError {
-    tracing::error!(%error, "a stored configuration cannot be read");
-    CallError::new(
-        GeniCode::ServerError,
-        "a stored configuration cannot be read; the operator has to look into the log",
-    )
 }

@@ -11,7 +11,6 @@ pub mod caller;
 pub mod cancel;
 pub mod delete;
 pub mod describe;
-pub mod error;
 pub mod get_version;
 pub mod grant;
 pub mod inventory;
@@ -41,16 +40,16 @@ pub use admission::{Admitted, SliceIdentity};
 use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
+use crate::error::{CallError, GeniCode, database, refused};
 use crate::metrics::Metrics;
 use answer::{SliverEntry, Slivers};
 use budget::Budgets;
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
-use error::{CallError, GeniCode};
 use inventory::{Inventory, ReadyAdvertisement};
 use locks::SliceLocks;
-use state::{Event, Ledger, Policy, Refusal, Slice, Sliver, Store, StoreError, Transition};
+use state::{Event, Ledger, Policy, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::Semaphore;
@@ -348,27 +347,4 @@ fn remaining(transition: &Transition) -> Vec<&Sliver> {
 /// The slivers of a transition's report.
 fn slivers(slice: &Urn, transition: &Transition) -> Slivers {
     Slivers { slice: slice.clone(), slivers: transition.report.iter().map(SliverEntry::of).collect() }
-}
-
-/// A refusal of the state machine as an answer.
-fn refused(refusal: Refusal) -> CallError {
-    let code = GeniCode::from_number(refusal.geni_code()).unwrap_or(GeniCode::Error);
-    let error = CallError::new(code, refusal.to_string());
-    match refusal.latest_allowed() {
-        Some(latest) => error.with_hint(crate::time::format(latest)),
-        None => error,
-    }
-}
-
-/// A failure of the store as an answer: the details are for the log.
-fn database(error: StoreError) -> CallError {
-    if let StoreError::Unreadable { row } = &error {
-        tracing::error!(%row, "a call met a row of the database that cannot be read");
-        return CallError::new(
-            GeniCode::DatabaseError,
-            "what is stored of this slice cannot be read, and nothing was changed; other slices are not concerned: tell the operators of the aggregate",
-        );
-    }
-    tracing::error!(%error, "the database failed");
-    CallError::new(GeniCode::DatabaseError, "the database failed; nothing was changed")
 }

@@ -2,11 +2,10 @@
 
 use super::answer::{Answer, Slivers};
 use super::caller::Caller;
-use super::error::CallError;
 use super::grant::Grant;
-use super::manifest::unreadable;
 use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, slivers};
+use crate::error::{CallError, unreadable};
 use credentials::Operation;
 use state::{Action, Configuration, Event, Slice};
 use std::collections::BTreeMap;

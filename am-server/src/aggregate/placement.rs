@@ -13,10 +13,10 @@ mod links;
 
 pub(super) use alternatives::check;
 
-use super::error::{CallError, GeniCode};
 use super::grant::{Grant, InterfaceGrant, NodeGrant};
 use super::inventory::{Component, Inventory, volumes_resource};
 use super::volumes;
+use crate::error::{CallError, GeniCode};
 use alternatives::{Offered, preference};
 use groups::Groups;
 use rspec::Node;

@@ -2,13 +2,13 @@
 
 use super::answer::{Answer, Manifest, SliverEntry, Slivers};
 use super::caller::Caller;
-use super::error::CallError;
 use super::grant::{Grant, NodeGrant};
-use super::manifest::{InstanceDetail, unreadable};
+use super::manifest::InstanceDetail;
 use super::placement::listed;
 use super::renew::expiries;
 use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, by_name};
+use crate::error::{CallError, unreadable};
 use crate::plan::{Built, accounts_wait, user_data};
 use chrono::{DateTime, Utc};
 use credentials::Operation;

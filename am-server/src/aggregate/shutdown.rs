@@ -3,7 +3,7 @@
 use super::Aggregate;
 use super::answer::Answer;
 use super::caller::{Caller, CredentialText};
-use super::error::CallError;
+use crate::error::CallError;
 use credentials::Operation;
 use state::Event;
 

@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Slivers};
 use super::caller::Caller;
-use super::error::CallError;
-use super::{Aggregate, SliverRequest, refused};
+use super::{Aggregate, SliverRequest};
+use crate::error::{CallError, refused};
 use credentials::Operation;
 use state::Outcome;
 

@@ -1,7 +1,7 @@
 //! `geni_users`: the people who may log in, and the accounts they get.
 
-use super::error::CallError;
 use super::ssh_key::{self, KeyError};
+use crate::error::CallError;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use urn::{Urn, UrnError};

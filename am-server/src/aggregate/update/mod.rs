@@ -8,11 +8,11 @@
 
 mod proposal;
 
-use super::allocate::{off_thread, unfit};
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::Caller;
-use super::error::CallError;
 use super::{Aggregate, SliverRequest, remaining};
+use crate::blocking::blocking;
+use crate::error::{CallError, unfit};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use proposal::Proposed;
@@ -45,7 +45,7 @@ impl Aggregate {
         self.check_start(request.start_time)?;
         let (limits, rspec) = (self.limits, request.rspec);
         let asked =
-            off_thread(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;
+            blocking(rspec.len(), move || Request::parse_update(&rspec, &limits)).await?.map_err(unfit)?;
         let transition = self
             .transact(&admitted, |slice, held| {
                 let Proposed { changes, new, frame } =

@@ -1,12 +1,12 @@
 //! What an Update's request makes of a slice, worked out before anything is written.
 
 use crate::aggregate::ends::{Ends, Unnamed};
-use crate::aggregate::error::{CallError, GeniCode};
 use crate::aggregate::grant::{Grant, LinkGrant, NodeGrant};
 use crate::aggregate::inventory::Inventory;
-use crate::aggregate::manifest::{InstanceDetail, granted_link, unreadable};
+use crate::aggregate::manifest::{InstanceDetail, granted_link};
 use crate::aggregate::placement::{Kept, Placement};
-use crate::aggregate::{Aggregate, by_name, demands, refused, volumes};
+use crate::aggregate::{Aggregate, by_name, demands, volumes};
+use crate::error::{CallError, GeniCode, refused, unreadable};
 use crate::plan::{Built, Change, user_data};
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};

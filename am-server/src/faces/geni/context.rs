@@ -5,7 +5,7 @@ use super::ready::Ready;
 use super::version::Version;
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
-use crate::aggregate::error::CallError;
+use crate::error::CallError;
 use std::pin::Pin;
 use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use super::version::Version;
 use super::xmlrpc::{self, Fault};
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
-use crate::aggregate::error::CallError;
+use crate::error::CallError;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;

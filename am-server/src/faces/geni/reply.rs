@@ -6,8 +6,8 @@
 use super::http::Document;
 use super::xmlrpc::Writer;
 use crate::aggregate::answer::{Answer, Manifest, SliverEntry, Slivers};
-use crate::aggregate::error::{CallError, GeniCode};
 use crate::aggregate::get_version::AM_TYPE;
+use crate::error::{CallError, GeniCode};
 use crate::time;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Allocate: slice_urn, credentials, rspec, options; a manifest comes back.
 
 use crate::aggregate::allocate::Allocate;
-use crate::aggregate::error::CallError;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

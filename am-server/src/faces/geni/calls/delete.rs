@@ -1,7 +1,7 @@
 //! Delete: urns, credentials, options; a list of slivers comes back.
 
 use crate::aggregate::delete::Delete;
-use crate::aggregate::error::CallError;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

@@ -1,8 +1,8 @@
 //! ListResources: credentials, options; an advertisement comes back.
 
 use crate::aggregate::answer::Answer;
-use crate::aggregate::error::CallError;
 use crate::aggregate::list_resources::ListResources;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::http::Document;

@@ -1,7 +1,7 @@
 //! PerformOperationalAction: urns, credentials, action, options; a list of slivers comes back.
 
-use crate::aggregate::error::CallError;
 use crate::aggregate::perform_operational_action::PerformOperationalAction;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

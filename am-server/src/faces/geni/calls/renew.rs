@@ -1,7 +1,7 @@
 //! Renew: urns, credentials, expiration_time, options; a list of slivers comes back.
 
-use crate::aggregate::error::CallError;
 use crate::aggregate::renew::Renew;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

@@ -1,7 +1,7 @@
 //! Shutdown: slice_urn, credentials, options; a boolean comes back.
 
-use crate::aggregate::error::CallError;
 use crate::aggregate::shutdown::Shutdown;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::http::Document;

@@ -1,8 +1,8 @@
 //! Status: urns, credentials, options; the slice and its slivers come back.
 
 use crate::aggregate::answer::{Answer, Slivers};
-use crate::aggregate::error::CallError;
 use crate::aggregate::status::Status;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

@@ -1,7 +1,7 @@
 //! Update: urns, credentials, rspec, options; a manifest comes back.
 
-use crate::aggregate::error::CallError;
 use crate::aggregate::update::Update;
+use crate::error::CallError;
 use crate::faces::geni::arguments::Arguments;
 use crate::faces::geni::context::{Answering, Context};
 use crate::faces::geni::reply;

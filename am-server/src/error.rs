@@ -1,5 +1,7 @@
 //! Why a call fails: a `geni_code` from the API's table, and a sentence for the person who called.
 
+use rspec::{RspecError, RspecErrorKind};
+use state::{Refusal, StoreError};
 use std::fmt;
 use uuid::Uuid;
 
@@ -170,3 +172,46 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+/// An RSpec that cannot be taken, as an answer.
+pub(crate) fn unfit(error: RspecError) -> CallError {
+    let code = match error.kind {
+        RspecErrorKind::WrongVersion => GeniCode::BadVersion,
+        RspecErrorKind::Unsupported => GeniCode::Unsupported,
+        RspecErrorKind::TooLarge | RspecErrorKind::TooDeep => GeniCode::TooBig,
+        _ => GeniCode::BadArguments,
+    };
+    CallError::new(code, format!("rspec: {error}"))
+}
+
+/// A refusal of the state machine as an answer.
+pub(crate) fn refused(refusal: Refusal) -> CallError {
+    let code = GeniCode::from_number(refusal.geni_code()).unwrap_or(GeniCode::Error);
+    let error = CallError::new(code, refusal.to_string());
+    match refusal.latest_allowed() {
+        Some(latest) => error.with_hint(crate::time::format(latest)),
+        None => error,
+    }
+}
+
+/// A failure of the store as an answer: the details are for the log.
+pub(crate) fn database(error: StoreError) -> CallError {
+    if let StoreError::Unreadable { row } = &error {
+        tracing::error!(%row, "a call met a row of the database that cannot be read");
+        return CallError::new(
+            GeniCode::DatabaseError,
+            "what is stored of this slice cannot be read, and nothing was changed; other slices are not concerned: tell the operators of the aggregate",
+        );
+    }
+    tracing::error!(%error, "the database failed");
+    CallError::new(GeniCode::DatabaseError, "the database failed; nothing was changed")
+}
+
+/// A stored document of ours that cannot be read again is the server's fault, not the caller's.
+pub(crate) fn unreadable(error: &dyn std::fmt::Display) -> CallError {
+    tracing::error!(%error, "a stored configuration cannot be read");
+    CallError::new(
+        GeniCode::ServerError,
+        "a stored configuration cannot be read; the operator has to look into the log",
+    )
+}
