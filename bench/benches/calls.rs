@@ -6,7 +6,7 @@
 use am_server::aggregate::answer::{Answer, SliverEntry, Slivers};
 use am_server::faces::geni::{reply, xmlrpc};
 use bench::documents::plain;
-use bench::xmlrpc::{Call, escape};
+use bench::xmlrpc::{CallBuilder, escape};
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
@@ -17,11 +17,14 @@ fn reading(criterion: &mut Criterion) {
     // As long as a credential.
     let credential = escape(&"<a>bcdefgh</a>\n".repeat(700));
     let calls = [
-        ("GetVersion", Call::new("GetVersion").options(&[]).finish()),
-        ("Status", Call::new("Status").strings(&["urn:x"]).credential(&credential).options(&[]).finish()),
+        ("GetVersion", CallBuilder::new("GetVersion").options(&[]).finish()),
+        (
+            "Status",
+            CallBuilder::new("Status").strings(&["urn:x"]).credential(&credential).options(&[]).finish(),
+        ),
         (
             "Allocate of 10,000 nodes",
-            Call::new("Allocate")
+            CallBuilder::new("Allocate")
                 .string("urn:x")
                 .credential(&credential)
                 .string(&plain(10_000))
@@ -49,8 +52,8 @@ fn writing(criterion: &mut Criterion) {
             error: String::new(),
         };
         let answer = Answer::of(Slivers { slice: slice.clone(), slivers: (0..size).map(entry).collect() });
-        group.bench_function(BenchmarkId::new("Status", size), |it| {
-            it.iter(|| reply::status(black_box(&answer)))
+        group.bench_function(BenchmarkId::new("list of slivers", size), |it| {
+            it.iter(|| reply::sliver_list(black_box(&answer)))
         });
     }
     group.finish();

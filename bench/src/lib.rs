@@ -5,7 +5,7 @@
 //! aggregate, and the least that could do the same job ([`baseline`], [`bare`]).
 //!
 //! - [`wire`] speaks mutual TLS, HTTP and XML-RPC to any aggregate; [`load`] lets many clients do that at once.
-//! - [`operations`] says what one turn of a client is: a call, or a cycle of calls.
+//! - [`workload`] says what a client does in one turn: a call, or a cycle of calls.
 //! - [`server`] starts the aggregate and the bare server as processes of their own and reads what they use.
 //! - [`cloud`] is the client of the Deltacloud face, as a process of its own too.
 //! - [`measure`] takes the measurements, [`targets`] judges them, [`report`] prints them.
@@ -20,12 +20,12 @@ pub mod documents;
 pub mod experimenter;
 pub mod load;
 pub mod measure;
-pub mod operations;
 pub mod prefill;
 pub mod report;
 pub mod server;
 pub mod targets;
 pub mod wire;
+pub mod workload;
 pub mod xmlrpc;
 
 /// What ends a run: always in words for the person who started it.

@@ -1,8 +1,8 @@
 //! Many clients at once for a while, and what it took each turn.
 
 use crate::Failure;
-use crate::operations::Operation;
-use crate::wire::{Client, Connections, Target};
+use crate::wire::{Client, Connections, Endpoint};
+use crate::workload::Workload;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::sync::Arc;
@@ -51,15 +51,15 @@ struct Share {
     first_failure: Option<String>,
 }
 
-/// Lets clients carry out `operation` at `target`.
+/// Lets clients carry out `workload` at `endpoint`.
 ///
 /// # Errors
 /// A client ended in a panic; turns that fail are counted, not raised.
-pub async fn run(target: &Target, operation: &Arc<Operation>, load: Load) -> Result<Outcome, Failure> {
+pub async fn run(endpoint: &Endpoint, workload: &Arc<Workload>, load: Load) -> Result<Outcome, Failure> {
     // Handshakes cost more than calls: kept connections are all there before the clock starts.
     let mut opening = tokio::task::JoinSet::new();
     for _ in 0..load.clients {
-        let mut client = Client::new(target.clone(), load.connections);
+        let mut client = Client::new(endpoint.clone(), load.connections);
         opening.spawn(async move { client.open().await.map(|()| client) });
     }
     let mut clients = Vec::with_capacity(load.clients);
@@ -70,8 +70,8 @@ pub async fn run(target: &Target, operation: &Arc<Operation>, load: Load) -> Res
     let end = start + load.time;
     let mut tasks = tokio::task::JoinSet::new();
     for (number, client) in clients.into_iter().enumerate() {
-        let operation = Arc::clone(operation);
-        tasks.spawn(async move { work(client, &operation, number, start, end).await });
+        let workload = Arc::clone(workload);
+        tasks.spawn(async move { work(client, &workload, number, start, end).await });
     }
     let mut all = histogram()?;
     let (mut failures, mut all_turns, mut first_failure) = (0, 0, None);
@@ -96,14 +96,14 @@ pub async fn run(target: &Target, operation: &Arc<Operation>, load: Load) -> Res
 
 async fn work(
     mut client: Client,
-    operation: &Operation,
+    workload: &Workload,
     number: usize,
     start: Instant,
     end: Instant,
 ) -> Result<Share, Failure> {
     let mut share = Share { latencies: histogram()?, all: 0, failures: 0, first_failure: None };
     while Instant::now() < end {
-        match operation.turn(&mut client, number).await {
+        match workload.turn(&mut client, number).await {
             Ok(took) => {
                 share.all += 1;
                 // A turn counts where it ends, so that each is counted once and the last ones are not lost.

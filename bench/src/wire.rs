@@ -31,7 +31,7 @@ pub enum Connections {
 }
 
 impl Connections {
-    /// What it is called in tables.
+    /// The name of it in tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,9 +42,9 @@ impl Connections {
     }
 }
 
-/// Where calls go, and who makes them.
+/// The address calls go to, and the certificate they are made with.
 #[derive(Clone)]
-pub struct Target {
+pub struct Endpoint {
     host: String,
     port: u16,
     path: String,
@@ -53,12 +53,12 @@ pub struct Target {
     resuming: Arc<ClientConfig>,
 }
 
-impl Target {
+impl Endpoint {
     /// `url` as `https://HOST:PORT/PATH`, called with the certificate (and the chain behind it) and the key in these
     /// PEM files.
     ///
-    /// The server's certificate is not held against any root, as Omni does not either: a load test is no place to
-    /// send secrets to, and both sides of every comparison do the same.
+    /// The server's certificate is not checked against any root, and Omni checks none either. A load test sends no
+    /// secrets, and both sides of every comparison are treated alike.
     ///
     /// # Errors
     /// The URL or one of the files cannot be used.
@@ -118,15 +118,15 @@ impl Target {
             .map_err(Failure::when("TLS handshake"))?;
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(Failure::when("HTTP"))?;
-        // What ends a connection shows in the call that was waiting on it.
+        // An error of the connection shows in the call that was waiting on it.
         tokio::spawn(connection);
         Ok(sender)
     }
 }
 
-/// A client at work.
+/// A client with the connection it keeps, if it keeps one.
 pub struct Client {
-    target: Target,
+    endpoint: Endpoint,
     connections: Connections,
     open: Option<SendRequest<Full<Bytes>>>,
 }
@@ -134,17 +134,17 @@ pub struct Client {
 impl Client {
     /// A client that has not connected yet.
     #[must_use]
-    pub fn new(target: Target, connections: Connections) -> Self {
-        Self { target, connections, open: None }
+    pub fn new(endpoint: Endpoint, connections: Connections) -> Self {
+        Self { endpoint, connections, open: None }
     }
 
-    /// Opens the connection that is to be kept, if it is.
+    /// Opens the connection, if it is one that is kept.
     ///
     /// # Errors
-    /// As [`Target::connect`].
+    /// As [`Endpoint::connect`].
     pub async fn open(&mut self) -> Result<(), Failure> {
         if self.connections == Connections::Kept && self.open.is_none() {
-            self.open = Some(self.target.connect(false).await?);
+            self.open = Some(self.endpoint.connect(false).await?);
         }
         Ok(())
     }
@@ -156,11 +156,11 @@ impl Client {
     pub async fn send(&mut self, body: Bytes) -> Result<Bytes, Failure> {
         let mut sender = match self.open.take() {
             Some(sender) if !sender.is_closed() => sender,
-            _ => self.target.connect(self.connections == Connections::Resumed).await?,
+            _ => self.endpoint.connect(self.connections == Connections::Resumed).await?,
         };
         sender.ready().await.map_err(Failure::when("HTTP"))?;
-        let request = Request::post(self.target.path.as_str())
-            .header(hyper::header::HOST, self.target.host.as_str())
+        let request = Request::post(self.endpoint.path.as_str())
+            .header(hyper::header::HOST, self.endpoint.host.as_str())
             .header(hyper::header::CONTENT_TYPE, "text/xml")
             .body(Full::new(body))
             .map_err(Failure::when("HTTP"))?;
@@ -190,7 +190,7 @@ impl Client {
     }
 }
 
-/// Takes any server for whom it says it is, but has it prove that the key is its own.
+/// Accepts every server certificate. The server still proves in the handshake that it has the key for it.
 #[derive(Debug)]
 struct AnyServer(Arc<CryptoProvider>);
 

@@ -9,9 +9,9 @@ use dxr::{MethodResponse, Value};
 
 /// A call under construction.
 #[derive(Debug, Clone)]
-pub struct Call(String);
+pub struct CallBuilder(String);
 
-impl Call {
+impl CallBuilder {
     /// A call of `method` without arguments so far.
     #[must_use]
     pub fn new(method: &str) -> Self {
@@ -139,8 +139,11 @@ mod tests {
 
     #[test]
     fn a_call_reads_as_what_was_written() {
-        let body =
-            Call::new("Status").strings(&["a<b"]).credential(&escape("<c>&</c>")).options(&["x"]).finish();
+        let body = CallBuilder::new("Status")
+            .strings(&["a<b"])
+            .credential(&escape("<c>&</c>"))
+            .options(&["x"])
+            .finish();
         let call = MethodCall::from_xml(std::str::from_utf8(&body).unwrap()).unwrap();
         assert_eq!(call.name, "Status");
         assert_eq!(call.params[0], Value::Array(vec![Value::String("a<b".to_owned())]));

@@ -1,13 +1,13 @@
 //! Calls over the wire: GetVersion, ListResources, Status, the cycle.
 
-use super::site::{STATUS_SIZES, Site, site, target, user_credential};
+use super::site::{STATUS_SIZES, Site, endpoint, site, user_credential};
 use super::{Bench, Pair, Side, matrix, pair, whole};
 use crate::baseline::Commits;
 use crate::experimenter::{Slices, mint_access};
-use crate::operations::{Operation, allocate};
 use crate::server::{self, Lab};
 use crate::targets::{Line, median};
-use crate::wire::{Client, Connections, Target};
+use crate::wire::{Client, Connections, Endpoint};
+use crate::workload::{Workload, allocate};
 use crate::{Failure, documents, load, prefill};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
         let site = site(bench, "lab", LAB).await?;
         bench.say("minting slice credentials");
         let slices = Arc::new(Slices::new(mint_access(&site.folder, "s", bench.settings.slices)?)?);
-        let status = status_operations(&site).await?;
+        let status = status_workloads(&site).await?;
         if bench.wants("getversion") {
             get_version(bench, &site).await?;
         }
@@ -48,23 +48,23 @@ pub(super) async fn measure(bench: &mut Bench<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn first_answer(target: &Target, operation: &Operation) -> Result<Bytes, Failure> {
-    match operation {
-        Operation::Call(body) => Client::new(target.clone(), Connections::Kept).call(body.clone()).await,
+async fn first_answer(endpoint: &Endpoint, workload: &Workload) -> Result<Bytes, Failure> {
+    match workload {
+        Workload::Call(body) => Client::new(endpoint.clone(), Connections::Kept).call(body.clone()).await,
         _ => Err(Failure::new("only a single call has one answer")),
     }
 }
 
 /// Allocates slices of each of the sizes and gives their Status calls.
-async fn status_operations(site: &Site) -> Result<Vec<(usize, Arc<Operation>)>, Failure> {
+async fn status_workloads(site: &Site) -> Result<Vec<(usize, Arc<Workload>)>, Failure> {
     let slices = mint_access(&site.folder, "status", STATUS_SIZES.len())?;
-    let mut client = Client::new(site.target.clone(), Connections::Kept);
-    let mut operations = Vec::new();
+    let mut client = Client::new(site.endpoint.clone(), Connections::Kept);
+    let mut workloads = Vec::new();
     for (slice, size) in slices.iter().zip(STATUS_SIZES) {
         client.call(allocate(slice, &documents::plain(size))).await?;
-        operations.push((size, Arc::new(Operation::status(slice))));
+        workloads.push((size, Arc::new(Workload::status(slice))));
     }
-    Ok(operations)
+    Ok(workloads)
 }
 
 fn rates(pair: &Pair) -> String {
@@ -76,12 +76,12 @@ fn rates(pair: &Pair) -> String {
 
 async fn get_version(bench: &mut Bench<'_>, site: &Site) -> Result<(), Failure> {
     bench.say("GetVersion");
-    let operation = Arc::new(Operation::get_version());
-    let body = first_answer(&site.target, &operation).await?;
+    let workload = Arc::new(Workload::get_version());
+    let body = first_answer(&site.endpoint, &workload).await?;
     let bare = server::bare(&site.folder, &[body]).await?;
-    let other = target(&site.folder, &bare.url)?;
-    let ours = Side { server: &site.server, target: &site.target, operation: &operation };
-    let theirs = Side { server: &bare, target: &other, operation: &operation };
+    let other = endpoint(&site.folder, &bare.url)?;
+    let ours = Side { server: &site.server, endpoint: &site.endpoint, workload: &workload };
+    let theirs = Side { server: &bare, endpoint: &other, workload: &workload };
     let kept = pair(bench, ours, theirs, bench.settings.load(Connections::Kept, 8)).await?;
     bench.report.line(Line::at_least(
         "GetVersion, keep-alive, 8 clients",
@@ -111,18 +111,18 @@ async fn list_resources(bench: &mut Bench<'_>) -> Result<(), Failure> {
     bench.say("ListResources of 10,000 nodes");
     let site = site(bench, "wide", Lab { nodes: ADVERTISED, capacity: 10 }).await?;
     let credential = user_credential(&site.folder)?;
-    let bodies = [true, false].map(|compressed| Arc::new(Operation::list_resources(&credential, compressed)));
+    let bodies = [true, false].map(|compressed| Arc::new(Workload::list_resources(&credential, compressed)));
     let answers =
-        [first_answer(&site.target, &bodies[0]).await?, first_answer(&site.target, &bodies[1]).await?];
+        [first_answer(&site.endpoint, &bodies[0]).await?, first_answer(&site.endpoint, &bodies[1]).await?];
     let sizes = answers.each_ref().map(Bytes::len);
     let bare = server::bare(&site.folder, &answers).await?;
     let load = bench.settings.load(Connections::Kept, 8);
     // The plain form is tens of megabytes: a quick run has no time for it.
     let forms = if bench.settings.cell.is_some() { 2 } else { 1 };
-    for (number, operation) in bodies.iter().enumerate().take(forms) {
-        let other = target(&site.folder, &bare.url)?.at(&format!("/{number}"));
-        let ours = Side { server: &site.server, target: &site.target, operation };
-        let theirs = Side { server: &bare, target: &other, operation };
+    for (number, workload) in bodies.iter().enumerate().take(forms) {
+        let other = endpoint(&site.folder, &bare.url)?.at(&format!("/{number}"));
+        let ours = Side { server: &site.server, endpoint: &site.endpoint, workload };
+        let theirs = Side { server: &bare, endpoint: &other, workload };
         let pair = pair(bench, ours, theirs, load).await?;
         let made_of = format!("{}; {} bytes", rates(&pair), sizes[number]);
         if number == 0 {
@@ -144,9 +144,9 @@ async fn list_resources(bench: &mut Bench<'_>) -> Result<(), Failure> {
     bare.stop().await?;
     // The cycle where placement has 10,000 components to look at.
     let slices = Arc::new(Slices::new(mint_access(&site.folder, "wide", 64)?)?);
-    let operation = Arc::new(Operation::Cycle(slices));
+    let workload = Arc::new(Workload::Cycle(slices));
     let load = bench.settings.load(Connections::Kept, 8);
-    let outcome = whole(load::run(&site.target, &operation, load).await?)?;
+    let outcome = whole(load::run(&site.endpoint, &workload, load).await?)?;
     bench.report.also(
         "cycle on 10,000 components, 8 clients: cycles per second",
         outcome.per_second,
@@ -158,12 +158,12 @@ async fn list_resources(bench: &mut Bench<'_>) -> Result<(), Failure> {
 async fn status_sizes(
     bench: &mut Bench<'_>,
     site: &Site,
-    operations: &[(usize, Arc<Operation>)],
+    workloads: &[(usize, Arc<Workload>)],
 ) -> Result<(), Failure> {
     bench.say("Status");
-    let (Some((_, small)), Some((_, large))) = (operations.first(), operations.last()) else { return Ok(()) };
+    let (Some((_, small)), Some((_, large))) = (workloads.first(), workloads.last()) else { return Ok(()) };
     let load = bench.settings.load(Connections::Kept, 1);
-    let side = |operation| Side { server: &site.server, target: &site.target, operation };
+    let side = |workload| Side { server: &site.server, endpoint: &site.endpoint, workload };
     let pair = pair(bench, side(large), side(small), load).await?;
     bench.report.line(Line::at_most(
         "Status of 1,000 slivers",
@@ -180,7 +180,7 @@ async fn status_sizes(
 
 async fn cycle(bench: &mut Bench<'_>, site: &Site, slices: &Arc<Slices>) -> Result<(), Failure> {
     bench.say("the cycle Allocate, Provision, Delete");
-    let operation = Arc::new(Operation::Cycle(Arc::clone(slices)));
+    let workload = Arc::new(Workload::Cycle(Arc::clone(slices)));
     let row = prefill::row_size(&site.folder.path("am.sqlite"))?;
     let mut commits = Commits::new(bench.dir, row)?;
     let mut load = bench.settings.load(Connections::Kept, 64);
@@ -190,10 +190,10 @@ async fn cycle(bench: &mut Bench<'_>, site: &Site, slices: &Arc<Slices>) -> Resu
     let cores = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
     for _ in 0..bench.settings.rounds {
         let (start, used) = (Instant::now(), site.server.cpu_seconds()? + server::own_cpu_seconds()?);
-        let outcome = whole(load::run(&site.target, &operation, load).await?)?;
+        let outcome = whole(load::run(&site.endpoint, &workload, load).await?)?;
         let used = site.server.cpu_seconds()? + server::own_cpu_seconds()? - used;
         busy.push(used / (cores * start.elapsed().as_secs_f64()));
-        let durable = outcome.per_second * f64::from(operation.durable_calls());
+        let durable = outcome.per_second * f64::from(workload.durable_calls());
         let bare = commits.per_second(bench.settings.round / 2)?;
         ratios.push(durable / bare);
         calls.push(durable);

@@ -3,11 +3,11 @@
 use super::site::{Site, site, start};
 use super::{Bench, Side, pair};
 use crate::experimenter::{Slices, mint_access};
-use crate::operations::{Operation, allocate, delete};
 use crate::prefill::{self, TEMPLATE};
 use crate::server::Lab;
 use crate::targets::Line;
 use crate::wire::{Client, Connections};
+use crate::workload::{Workload, allocate, delete};
 use crate::{Failure, documents};
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ async fn grow(bench: &Bench<'_>) -> Result<Site, Failure> {
     let (Some(kept), Some(gone)) = (slices.first(), slices.last()) else {
         return Err(Failure::new("no slices were minted"));
     };
-    let mut client = Client::new(site.target.clone(), Connections::Kept);
+    let mut client = Client::new(site.endpoint.clone(), Connections::Kept);
     client.call(allocate(gone, &documents::one_node())).await?;
     client.call(delete(gone)).await?;
     client.call(allocate(kept, &documents::plain(TEMPLATE))).await?;
@@ -77,13 +77,13 @@ async fn grow(bench: &Bench<'_>) -> Result<Site, Failure> {
 
 async fn growth(bench: &mut Bench<'_>, empty: &Site, grown: &Site) -> Result<(), Failure> {
     bench.say("Allocate on it and on an empty one");
-    let operation = |site: &Site| -> Result<Arc<Operation>, Failure> {
-        Ok(Arc::new(Operation::Allocate(Arc::new(Slices::new(mint_access(&site.folder, "g", 64)?)?))))
+    let workload = |site: &Site| -> Result<Arc<Workload>, Failure> {
+        Ok(Arc::new(Workload::Allocate(Arc::new(Slices::new(mint_access(&site.folder, "g", 64)?)?))))
     };
-    let allocate = (operation(grown)?, operation(empty)?);
+    let allocate = (workload(grown)?, workload(empty)?);
     let load = bench.settings.load(Connections::Kept, 1);
-    let ours = Side { server: &grown.server, target: &grown.target, operation: &allocate.0 };
-    let theirs = Side { server: &empty.server, target: &empty.target, operation: &allocate.1 };
+    let ours = Side { server: &grown.server, endpoint: &grown.endpoint, workload: &allocate.0 };
+    let theirs = Side { server: &empty.server, endpoint: &empty.endpoint, workload: &allocate.1 };
     let pair = pair(bench, ours, theirs, load).await?;
     let size = bench.settings.size;
     bench.report.line(Line::at_most(
@@ -101,13 +101,13 @@ async fn connections(bench: &mut Bench<'_>) -> Result<(), Failure> {
     bench.say(&format!("{count} idle connections"));
     let site = site(bench, "connections", LAB).await?;
     let mut open = Vec::with_capacity(count);
-    let body = match Operation::get_version() {
-        Operation::Call(body) => body,
+    let body = match Workload::get_version() {
+        Workload::Call(body) => body,
         _ => return Err(Failure::new("GetVersion is a single call")),
     };
     for _ in 0..count {
         // Each has made a call, so that every buffer it ever needs has been there.
-        let mut client = Client::new(site.target.clone(), Connections::Kept);
+        let mut client = Client::new(site.endpoint.clone(), Connections::Kept);
         client.call(body.clone()).await?;
         open.push(client);
     }

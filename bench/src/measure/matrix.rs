@@ -1,12 +1,12 @@
-//! Every operation with 1, 8 and 64 clients, on kept and on new connections.
+//! Every workload with 1, 8 and 64 clients, on kept and on new connections.
 
 use super::Bench;
 use super::site::{STATUS_SIZES, Site, user_credential};
 use crate::experimenter::{Held, Slices, mint_access};
 use crate::load::{self, Load};
-use crate::operations::{Operation, allocate, delete};
 use crate::report::{Cell, Report};
-use crate::wire::{Client, Connections, Target};
+use crate::wire::{Client, Connections, Endpoint};
+use crate::workload::{Workload, allocate, delete};
 use crate::{Failure, documents};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,29 +14,29 @@ use std::time::Duration;
 /// How many clients at once.
 const CLIENTS: [usize; 3] = [1, 8, 64];
 
-/// All operations on an aggregate of ours.
+/// All workloads on an aggregate of ours.
 pub(super) async fn local(
     bench: &mut Bench<'_>,
     site: &Site,
     slices: &Arc<Slices>,
-    status: Vec<(usize, Arc<Operation>)>,
+    status: Vec<(usize, Arc<Workload>)>,
     time: Duration,
 ) -> Result<(), Failure> {
     let credential = user_credential(&site.folder)?;
     let own = Arc::new(Slices::new(mint_access(&site.folder, "update", 64)?)?);
-    let mut operations = reading(&credential);
-    operations.extend(status.into_iter().map(|(size, status)| (format!("Status of {size}"), status)));
-    operations.push(("Allocate+Provision+Delete".to_owned(), Arc::new(Operation::Cycle(Arc::clone(slices)))));
-    operations
-        .push(("Update+Cancel".to_owned(), Arc::new(Operation::update_cancel(&site.target, own).await?)));
-    all(&mut bench.report, &site.target, &operations, time).await
+    let mut workloads = reading(&credential);
+    workloads.extend(status.into_iter().map(|(size, status)| (format!("Status of {size}"), status)));
+    workloads.push(("Allocate+Provision+Delete".to_owned(), Arc::new(Workload::Cycle(Arc::clone(slices)))));
+    workloads
+        .push(("Update+Cancel".to_owned(), Arc::new(Workload::update_cancel(&site.endpoint, own).await?)));
+    all(&mut bench.report, &site.endpoint, &workloads, time).await
 }
 
 /// What can be done at another aggregate with the credentials there are. What that aggregate does not do, as Update
 /// before version 4, is left out and said. The slices are left empty.
 pub(super) async fn remote(
     report: &mut Report,
-    target: &Target,
+    endpoint: &Endpoint,
     held: Held,
     time: Duration,
     only: Option<&str>,
@@ -44,17 +44,17 @@ pub(super) async fn remote(
     let wanted =
         |name: &str| only.is_none_or(|word| name.to_ascii_lowercase().contains(&word.to_ascii_lowercase()));
     let any = held.user.as_deref().or_else(|| held.slices.first().map(|slice| slice.credential.as_str()));
-    let mut operations = match any {
+    let mut workloads = match any {
         Some(credential) => reading(credential),
-        None => vec![("GetVersion".to_owned(), Arc::new(Operation::get_version()))],
+        None => vec![("GetVersion".to_owned(), Arc::new(Workload::get_version()))],
     };
-    operations.retain(|(name, _)| wanted(name));
-    all(report, target, &operations, time).await?;
+    workloads.retain(|(name, _)| wanted(name));
+    all(report, endpoint, &workloads, time).await?;
     if held.slices.is_empty() {
         return Ok(());
     }
     let slices = Arc::new(Slices::new(held.slices)?);
-    let mut client = Client::new(target.clone(), Connections::Kept);
+    let mut client = Client::new(endpoint.clone(), Connections::Kept);
     for (number, size) in STATUS_SIZES.into_iter().enumerate() {
         let (name, slice) = (format!("Status of {size}"), slices.of(number));
         if !wanted(&name) {
@@ -64,20 +64,20 @@ pub(super) async fn remote(
             leave_out(&name, &failure);
             continue;
         }
-        let status = [(name, Arc::new(Operation::status(slice)))];
-        let measured = all(report, target, &status, time).await;
+        let status = [(name, Arc::new(Workload::status(slice)))];
+        let measured = all(report, endpoint, &status, time).await;
         client.call(delete(slice)).await?;
         measured?;
     }
     let cycle = "Allocate+Provision+Delete";
     if wanted(cycle) {
-        let cycle = [(cycle.to_owned(), Arc::new(Operation::Cycle(Arc::clone(&slices))))];
-        all(report, target, &cycle, time).await?;
+        let cycle = [(cycle.to_owned(), Arc::new(Workload::Cycle(Arc::clone(&slices))))];
+        all(report, endpoint, &cycle, time).await?;
     }
     let update = "Update+Cancel";
     if wanted(update) {
-        let measured = match Operation::update_cancel(target, Arc::clone(&slices)).await {
-            Ok(operation) => all(report, target, &[(update.to_owned(), Arc::new(operation))], time).await,
+        let measured = match Workload::update_cancel(endpoint, Arc::clone(&slices)).await {
+            Ok(workload) => all(report, endpoint, &[(update.to_owned(), Arc::new(workload))], time).await,
             Err(failure) => {
                 leave_out(update, &failure);
                 Ok(())
@@ -96,29 +96,29 @@ fn leave_out(name: &str, failure: &Failure) {
     eprintln!("bench: {name} is left out: {failure}");
 }
 
-fn reading(credential: &str) -> Vec<(String, Arc<Operation>)> {
+fn reading(credential: &str) -> Vec<(String, Arc<Workload>)> {
     vec![
-        ("GetVersion".to_owned(), Arc::new(Operation::get_version())),
-        ("ListResources, plain".to_owned(), Arc::new(Operation::list_resources(credential, false))),
-        ("ListResources, compressed".to_owned(), Arc::new(Operation::list_resources(credential, true))),
+        ("GetVersion".to_owned(), Arc::new(Workload::get_version())),
+        ("ListResources, plain".to_owned(), Arc::new(Workload::list_resources(credential, false))),
+        ("ListResources, compressed".to_owned(), Arc::new(Workload::list_resources(credential, true))),
     ]
 }
 
 async fn all(
     report: &mut Report,
-    target: &Target,
-    operations: &[(String, Arc<Operation>)],
+    endpoint: &Endpoint,
+    workloads: &[(String, Arc<Workload>)],
     time: Duration,
 ) -> Result<(), Failure> {
-    for (name, operation) in operations {
+    for (name, workload) in workloads {
         for connections in [Connections::Kept, Connections::New] {
             for clients in CLIENTS {
                 // Two clients that change one slice would measure how they wait for each other.
-                if operation.slices().is_some_and(|slices| slices < clients) {
+                if workload.slices().is_some_and(|slices| slices < clients) {
                     continue;
                 }
                 let load = Load { connections, clients, warm_up: time / 4, time };
-                let outcome = load::run(target, operation, load).await?;
+                let outcome = load::run(endpoint, workload, load).await?;
                 report.cell(Cell { operation: name.clone(), connections, clients, outcome });
             }
         }

@@ -13,12 +13,12 @@ mod site;
 
 use crate::arguments::Run;
 use crate::load::{self, Load, Outcome};
-use crate::operations::Operation;
 use crate::prefill::Size;
 use crate::report::Report;
 use crate::server::Server;
 use crate::targets::median;
-use crate::wire::{Connections, Target};
+use crate::wire::{Connections, Endpoint};
+use crate::workload::Workload;
 use crate::{Failure, server};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -141,11 +141,11 @@ pub async fn elsewhere(run: &Run, url: &str) -> Result<Report, Failure> {
     let (Some(cert), Some(key), Some(credentials)) = (&run.cert, &run.key, &run.credentials) else {
         return Err(Failure::new("--url needs --cert, --key and --credentials"));
     };
-    let target = Target::new(url, cert, key)?;
+    let endpoint = Endpoint::new(url, cert, key)?;
     let held = crate::experimenter::read_folder(credentials)?;
     let mut report = Report::new(run.quick);
     let time = Duration::from_millis(if run.quick { 600 } else { 2000 });
-    matrix::remote(&mut report, &target, held, time, run.only.as_deref()).await?;
+    matrix::remote(&mut report, &endpoint, held, time, run.only.as_deref()).await?;
     Ok(report)
 }
 
@@ -153,8 +153,8 @@ pub async fn elsewhere(run: &Run, url: &str) -> Result<Report, Failure> {
 #[derive(Clone, Copy)]
 pub(crate) struct Side<'a> {
     pub(crate) server: &'a Server,
-    pub(crate) target: &'a Target,
-    pub(crate) operation: &'a Arc<Operation>,
+    pub(crate) endpoint: &'a Endpoint,
+    pub(crate) workload: &'a Arc<Workload>,
 }
 
 /// One round of one side.
@@ -167,7 +167,7 @@ struct Round {
 impl Side<'_> {
     async fn round(self, load: Load) -> Result<Round, Failure> {
         let before = self.server.cpu_seconds()?;
-        let outcome = whole(load::run(self.target, self.operation, load).await?)?;
+        let outcome = whole(load::run(self.endpoint, self.workload, load).await?)?;
         let used = self.server.cpu_seconds()? - before;
         let processor = used * 1e6 / outcome.all_turns as f64;
         Ok(Round { outcome, processor })

@@ -3,7 +3,7 @@
 use super::Bench;
 use crate::Failure;
 use crate::server::{self, Lab, Server};
-use crate::wire::Target;
+use crate::wire::Endpoint;
 use crate::xmlrpc::escape;
 use am_server::development::Folder;
 
@@ -13,7 +13,7 @@ pub(crate) const STATUS_SIZES: [usize; 3] = [1, 100, 1000];
 pub(crate) struct Site {
     pub(crate) server: Server,
     pub(crate) folder: Folder,
-    pub(crate) target: Target,
+    pub(crate) endpoint: Endpoint,
 }
 
 /// Prepares and starts an aggregate in `dir/name`.
@@ -25,14 +25,14 @@ pub(crate) async fn site(bench: &Bench<'_>, name: &str, lab: Lab) -> Result<Site
 /// Starts the aggregate of a folder.
 pub(crate) async fn start(bench: &Bench<'_>, folder: Folder) -> Result<Site, Failure> {
     let server = server::aggregate(&bench.program, &folder).await?;
-    let target = target(&folder, &server.url)?;
-    Ok(Site { server, folder, target })
+    let endpoint = endpoint(&folder, &server.url)?;
+    Ok(Site { server, folder, endpoint })
 }
 
 /// How the folder's user reaches a server at `url`.
-pub(super) fn target(folder: &Folder, url: &str) -> Result<Target, Failure> {
+pub(super) fn endpoint(folder: &Folder, url: &str) -> Result<Endpoint, Failure> {
     let alice = folder.user("alice");
-    Target::new(url, &alice.join("cert.pem"), &alice.join("key.pem"))
+    Endpoint::new(url, &alice.join("cert.pem"), &alice.join("key.pem"))
 }
 
 /// The credential of the folder's user over herself, escaped for XML.

@@ -12,7 +12,7 @@ mod context;
 mod http;
 mod methods;
 mod ready;
-mod reply;
+pub mod reply;
 pub mod tls;
 pub mod version;
 pub mod xmlrpc;

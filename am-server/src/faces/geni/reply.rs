@@ -65,15 +65,10 @@ pub(super) async fn slivers(
 }
 
 /// `[sliver, …]`.
-///
-/// # Errors
-/// As [`written`].
-pub(super) async fn sliver_list(answer: Answer<Slivers>) -> Result<Arc<Document>, CallError> {
-    slivers(answer, |answer| {
-        let slivers = &answer.value.slivers;
-        success(room_for(slivers), &answer.output, |writer| write_slivers(writer, slivers))
-    })
-    .await
+#[must_use]
+pub fn sliver_list(answer: &Answer<Slivers>) -> String {
+    let slivers = &answer.value.slivers;
+    success(room_for(slivers), &answer.output, |writer| write_slivers(writer, slivers))
 }
 
 /// `{geni_rspec, geni_urn, geni_slivers}`.

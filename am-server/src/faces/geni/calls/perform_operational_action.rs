@@ -10,7 +10,7 @@ use crate::faces::geni::reply;
 pub(super) fn answer(context: Context<'_>, arguments: Arguments) -> Answering<'_> {
     Box::pin(async move {
         let answer = context.aggregate.perform_operational_action(context.caller, decode(arguments)?).await?;
-        reply::sliver_list(answer).await
+        reply::slivers(answer, reply::sliver_list).await
     })
 }
 

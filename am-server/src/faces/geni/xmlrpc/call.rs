@@ -31,7 +31,7 @@ pub fn decode(body: &[u8]) -> Result<(String, Vec<Value>), Fault> {
     if first_special(body, is_control).is_some() {
         return Err(Fault::NotACall("it holds a character that XML does not allow"));
     }
-    let mut call = Call::over(text);
+    let mut call = CallReader::over(text);
     let root = call.root()?;
     let (mut name, mut parameters) = (None, None);
     while let Some(child) = call.child(root)? {
@@ -90,7 +90,7 @@ struct Element {
 }
 
 /// A document that is being read.
-struct Call<'a> {
+struct CallReader<'a> {
     text: &'a str,
     reader: Reader<&'a [u8]>,
     /// Values that the next one would be in.
@@ -99,7 +99,7 @@ struct Call<'a> {
     prefix: Option<String>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallReader<'a> {
     fn over(text: &'a str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self { text, reader: Reader::from_str(text), depth: 0, prefix: None }

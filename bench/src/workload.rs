@@ -1,8 +1,8 @@
-//! What a client does in one turn.
+//! Workloads: the calls a client makes in one turn.
 
 use crate::experimenter::{SliceAccess, Slices};
-use crate::wire::{Client, Connections, Target};
-use crate::xmlrpc::{self, Call};
+use crate::wire::{Client, Connections, Endpoint};
+use crate::xmlrpc::{self, CallBuilder};
 use crate::{Failure, documents};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// One turn's work.
 #[derive(Debug)]
-pub enum Operation {
+pub enum Workload {
     /// The same call again and again.
     Call(Bytes),
     /// Allocate, Provision and Delete of one node on a slice that has nothing.
@@ -26,25 +26,29 @@ pub enum Operation {
     },
 }
 
-impl Operation {
+impl Workload {
     /// GetVersion.
     #[must_use]
     pub fn get_version() -> Self {
-        Self::Call(Call::new("GetVersion").options(&[]).finish())
+        Self::Call(CallBuilder::new("GetVersion").options(&[]).finish())
     }
 
     /// ListResources with this credential.
     #[must_use]
     pub fn list_resources(credential: &str, compressed: bool) -> Self {
         let flags: &[&str] = if compressed { &["geni_compressed"] } else { &[] };
-        Self::Call(Call::new("ListResources").credential(credential).options(flags).finish())
+        Self::Call(CallBuilder::new("ListResources").credential(credential).options(flags).finish())
     }
 
     /// Status of a slice.
     #[must_use]
     pub fn status(slice: &SliceAccess) -> Self {
         Self::Call(
-            Call::new("Status").strings(&[&slice.urn]).credential(&slice.credential).options(&[]).finish(),
+            CallBuilder::new("Status")
+                .strings(&[&slice.urn])
+                .credential(&slice.credential)
+                .options(&[])
+                .finish(),
         )
     }
 
@@ -102,12 +106,12 @@ impl Operation {
         Ok(start.elapsed())
     }
 
-    /// Provisions a node on each of these slices and makes the operation that updates them, which is tried on the first.
+    /// Provisions a node on each of these slices and makes the workload that updates them, which is tried on the first.
     ///
     /// # Errors
     /// A call did not go well.
-    pub async fn update_cancel(target: &Target, slices: Arc<Slices>) -> Result<Self, Failure> {
-        let mut client = Client::new(target.clone(), Connections::Kept);
+    pub async fn update_cancel(endpoint: &Endpoint, slices: Arc<Slices>) -> Result<Self, Failure> {
+        let mut client = Client::new(endpoint.clone(), Connections::Kept);
         let mut wanted = Vec::with_capacity(slices.len());
         for number in 0..slices.len() {
             let slice = slices.of(number);
@@ -127,7 +131,12 @@ impl Operation {
 /// Allocate.
 #[must_use]
 pub fn allocate(slice: &SliceAccess, rspec: &str) -> Bytes {
-    Call::new("Allocate").string(&slice.urn).credential(&slice.credential).string(rspec).options(&[]).finish()
+    CallBuilder::new("Allocate")
+        .string(&slice.urn)
+        .credential(&slice.credential)
+        .string(rspec)
+        .options(&[])
+        .finish()
 }
 
 /// Provision of a whole slice.
@@ -143,11 +152,11 @@ pub fn delete(slice: &SliceAccess) -> Bytes {
 }
 
 fn on_slice(method: &str, slice: &SliceAccess) -> Bytes {
-    Call::new(method).strings(&[&slice.urn]).credential(&slice.credential).options(&[]).finish()
+    CallBuilder::new(method).strings(&[&slice.urn]).credential(&slice.credential).options(&[]).finish()
 }
 
 fn update(slice: &SliceAccess, rspec: &str) -> Bytes {
-    Call::new("Update")
+    CallBuilder::new("Update")
         .strings(&[&slice.urn])
         .credential(&slice.credential)
         .string(rspec)
