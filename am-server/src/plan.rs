@@ -60,6 +60,17 @@ impl Built {
     pub fn is_as_good_as(&self, to: &Self) -> bool {
         Self { mounts: to.mounts.clone(), ..self.clone() } == *to
     }
+
+    /// The same with the accounts of `other`, and with its volumes beside its own: those that it should have are given
+    /// to it again, and none is taken away.
+    fn with_accounts_of(&self, other: &Self) -> Self {
+        Self {
+            user_data: other.user_data.clone(),
+            mounts: other.mounts.clone(),
+            volumes: self.volumes.union(&other.volumes).copied().collect(),
+            ..self.clone()
+        }
+    }
 }
 
 fn digest(text: &str) -> String {
@@ -125,10 +136,12 @@ pub struct Change {
 }
 
 impl Change {
-    /// Plans the change from `from` to `to` with what the driver can do.
+    /// Plans the change from `from` to `to` with what the driver can do. Where instances cannot be stopped without
+    /// ending them, a change that needs a stop needs another instance.
     #[must_use]
-    pub fn plan(from: &Built, to: &Built, capabilities: &Capabilities) -> Self {
-        let can = |verb| capabilities.supports(Collection::Instances, verb);
+    pub fn plan(from: &Built, to: &Built, capabilities: &Capabilities, machine: &StateMachine) -> Self {
+        let affordable = |cost| cost != Disruption::MustBeStopped || machine.can_stop();
+        let can = |verb, cost| capabilities.supports(Collection::Instances, verb) && affordable(cost);
         let costs = capabilities.costs;
         let replace = Self { modifications: vec![(Modify::Replace, Disruption::MustBeStopped)] };
         if (&from.driver, &from.realm) != (&to.driver, &to.realm) {
@@ -138,6 +151,9 @@ impl Change {
         let new = to.volumes.difference(&from.volumes).map(|number| Modify::Attach(*number));
         // What goes makes room for what comes; a fresh disk finds the volumes that it is told to mount.
         let mut modifications: Vec<_> = gone.chain(new).map(|it| (it, costs.storage_volume)).collect();
+        if !modifications.is_empty() && !affordable(costs.storage_volume) {
+            return replace;
+        }
         let other_user_data =
             from.user_data != to.user_data || (from.image != to.image && from.mounts != to.mounts);
         for (differs, verb, modify, cost) in [
@@ -145,7 +161,7 @@ impl Change {
             (other_user_data, Verb::SetUserData, Modify::SetUserData, costs.set_user_data),
             (from.image != to.image, Verb::Rebuild, Modify::Rebuild, costs.rebuild),
         ] {
-            if differs && !can(verb) {
+            if differs && !can(verb, cost) {
                 return replace;
             }
             if differs {
@@ -196,8 +212,10 @@ fn preserved((modify, cost): &(Modify, Disruption)) -> Guarantee {
 pub enum Next {
     /// Create it.
     Create,
-    /// Take this action on it.
+    /// Take this action on it, after which it still is there: never [`InstanceAction::Destroy`].
     Act(InstanceAction),
+    /// Take this action on the way to its end: another instance takes its place.
+    End(InstanceAction),
     /// Change it.
     Modify {
         /// What.
@@ -211,6 +229,8 @@ pub enum Next {
     Wait,
     /// It is as it shall be.
     Settled,
+    /// It runs and shall be stopped, which its cloud cannot do without ending it: why, for people. It goes on running.
+    CannotStop(String),
     /// There is no way to what is wanted.
     Stuck(String),
 }
@@ -224,6 +244,9 @@ pub struct Wanted<'a> {
     pub power: Power,
     /// Whether it shall be restarted once.
     pub restart: bool,
+    /// Whether another configuration is to be put in place. If not, what is wanted is another power state, a restart or
+    /// other accounts, and in all else the instance stays as it is.
+    pub configure: bool,
     /// What of it has to survive: what Update promised. Accounts that came with Provision and would break it wait for
     /// the next time the instance is not running anyway.
     pub promised: Guarantee,
@@ -251,25 +274,30 @@ pub fn next(
         Way::Wait => Next::Wait,
         Way::Impossible => Next::Stuck(format!("instance {} is {at} and cannot become {goal}", instance.id)),
     };
+    let toward_its_end = || match toward(&InstanceState::Finish) {
+        Next::Act(action) => Next::End(action),
+        other => other,
+    };
     if *at == InstanceState::Failed {
         if wanted.anew {
-            return toward(&InstanceState::Finish);
+            return toward_its_end();
         }
         return Next::Stuck(format!("instance {} failed", instance.id));
     }
     let running = *at == InstanceState::Running;
     let at_rest = running || *at == InstanceState::Stopped;
+    // Only another configuration may take the place of what there is.
+    let asked = if wanted.configure { Guarantee::None } else { Guarantee::PersistentState };
+    let promised = wanted.promised.max(asked);
     // What does not run, or was asked to restart, has no dynamic state to lose.
-    let promised = if running && !wanted.restart {
-        wanted.promised
-    } else {
-        wanted.promised.min(Guarantee::PersistentState)
-    };
-    let change = match Change::plan(built, wanted.target, capabilities).within(promised, running) {
+    let promised =
+        if running && !wanted.restart { promised } else { promised.min(Guarantee::PersistentState) };
+    let target = if wanted.configure { wanted.target.clone() } else { built.with_accounts_of(wanted.target) };
+    let change = match Change::plan(built, &target, capabilities, machine).within(promised, running) {
         Some(change) => change,
         None => {
-            let without_accounts = Built { user_data: built.user_data.clone(), ..wanted.target.clone() };
-            let change = Change::plan(built, &without_accounts, capabilities);
+            let without_accounts = Built { user_data: built.user_data.clone(), ..target };
+            let change = Change::plan(built, &without_accounts, capabilities, machine);
             match change.within(promised, running) {
                 Some(change) => change,
                 None => {
@@ -284,7 +312,7 @@ pub fn next(
     };
     if let Some((modify, cost)) = change.modifications.first().copied() {
         return match (modify, cost) {
-            (Modify::Replace, _) => toward(&InstanceState::Finish),
+            (Modify::Replace, _) => toward_its_end(),
             _ if !at_rest => Next::Wait,
             (_, Disruption::MustBeStopped) if running => toward(&InstanceState::Stopped),
             (modify, cost) => {
@@ -300,6 +328,15 @@ pub fn next(
     }
     match wanted.power {
         Power::Running => toward(&InstanceState::Running),
+        Power::Stopped if *at != InstanceState::Stopped && machine.is_known() && !machine.can_stop() => {
+            match toward(&InstanceState::Running) {
+                Next::Settled => Next::CannotStop(format!(
+                    "instance {} cannot be stopped: its cloud can only destroy it; it goes on running",
+                    instance.id
+                )),
+                on_its_way => on_its_way,
+            }
+        }
         Power::Stopped => toward(&InstanceState::Stopped),
     }
 }
@@ -312,11 +349,12 @@ pub fn accounts_wait(
     target: &Built,
     promised: Guarantee,
     capabilities: &Capabilities,
+    machine: &StateMachine,
 ) -> bool {
     if built.user_data == target.user_data {
         return false;
     }
-    match Change::plan(built, target, capabilities).within(promised, true) {
+    match Change::plan(built, target, capabilities, machine).within(promised, true) {
         Some(change) => {
             promised >= Guarantee::DynamicState
                 && change.modifications.iter().any(|(_, cost)| *cost == Disruption::NextBoot)

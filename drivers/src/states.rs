@@ -214,34 +214,128 @@ impl StateMachine {
     /// The first step of the best way from one state to another: the shortest that counts on nothing
     /// unusual, where there is one.
     ///
+    /// Destroying is a step toward [`InstanceState::Finish`] only. Toward any other state nothing is done
+    /// that ends the instance: no [`InstanceAction::Destroy`], and no other action after which the instance
+    /// goes on to its end by itself. Where only such a way is left, the answer is [`Step::Impossible`].
+    ///
     /// Take the step, look at the instance again, ask again: the machine says what is possible, the
     /// cloud what has happened.
     #[must_use]
     pub fn step(&self, from: &InstanceState, to: &InstanceState) -> Step {
-        /// More than any way without something unusual can cost.
-        const UNUSUAL: usize = 1000;
+        let ending = *to == InstanceState::Finish;
         // Dijkstra's algorithm; with a handful of states a list does as its queue.
-        let mut open = vec![(0, from, None)];
+        let mut open = vec![Leg { cost: 0, at: from, by: None, first: None }];
         let mut closed = HashSet::new();
-        while let Some(at) = (0..open.len()).min_by_key(|at| open[*at].0) {
-            let (cost, state, first) = open.swap_remove(at);
-            if state == to {
-                return first.unwrap_or(Step::Done);
+        while let Some(next) = (0..open.len()).min_by_key(|next| open[*next].cost) {
+            let leg = open.swap_remove(next);
+            if leg.at == to {
+                return leg.first.unwrap_or(Step::Done);
             }
-            if !closed.insert(state) {
+            if !closed.insert((leg.at, leg.by)) {
                 continue;
             }
-            let usual = self.transitions(state).iter().position(|t| t.action.is_none());
-            for (place, transition) in self.transitions(state).iter().enumerate() {
-                let (step, more) = match transition.action {
-                    Some(action) => (Step::Act(action), 1),
-                    None => (Step::Wait, if usual == Some(place) { 1 } else { UNUSUAL }),
-                };
-                open.push((cost + more, &transition.to, Some(first.unwrap_or(step))));
+            for (place, transition) in self.transitions(leg.at).iter().enumerate() {
+                let is_usual = self.usual(leg.at, leg.by) == Some(place);
+                open.extend(self.follow(&leg, transition, is_usual, ending));
             }
         }
         Step::Impossible
     }
+
+    /// The leg after this one by way of `transition`; none where that would end an instance that is to live.
+    fn follow<'a>(
+        &self,
+        leg: &Leg<'a>,
+        transition: &'a Transition,
+        is_usual: bool,
+        ending: bool,
+    ) -> Option<Leg<'a>> {
+        const FINISH: &InstanceState = &InstanceState::Finish;
+        /// More than any way without something unusual can cost.
+        const UNUSUAL: usize = 1000;
+        let to = &transition.to;
+        match transition.action {
+            Some(action) => {
+                let first = Some(leg.first.unwrap_or(Step::Act(action)));
+                // A machine may say of one action that it leads to several states.
+                let may_end = |way: &Transition| way.action == Some(action) && self.ends(&way.to, action);
+                let may_end =
+                    action == InstanceAction::Destroy || self.transitions(leg.at).iter().any(may_end);
+                if !ending && may_end {
+                    return None;
+                }
+                // Some machines say that destroying leads to a state from which nothing leads on. The instance ends
+                // all the same.
+                if action == InstanceAction::Destroy && !self.ends(to, action) {
+                    return Some(Leg { cost: leg.cost + UNUSUAL, at: FINISH, by: Some(action), first });
+                }
+                Some(Leg { cost: leg.cost + 1, at: to, by: Some(action), first })
+            }
+            None if !ending && *to == InstanceState::Finish => None,
+            None => {
+                let cost = leg.cost + if is_usual { 1 } else { UNUSUAL };
+                Some(Leg { cost, at: to, by: leg.by, first: Some(leg.first.unwrap_or(Step::Wait)) })
+            }
+        }
+    }
+
+    /// Whether a running instance can be stopped and is still there afterwards. In some clouds stopping is another word
+    /// for destroying.
+    #[must_use]
+    pub fn can_stop(&self) -> bool {
+        self.step(&InstanceState::Running, &InstanceState::Stopped) != Step::Impossible
+    }
+
+    /// Whether anything was declared: of a cloud that was never reached nothing is known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.states.is_empty()
+    }
+
+    /// The place among a state's ways out of the one that an instance usually takes by itself after this action. Machines
+    /// share states between actions (`stopping` on the way to `stopped` and on the way to `finish`): where the state has
+    /// a way to what the action is for, that one is meant, otherwise the first.
+    fn usual(&self, state: &InstanceState, by: Option<InstanceAction>) -> Option<usize> {
+        let meant = match by {
+            Some(InstanceAction::Destroy) => Some(InstanceState::Finish),
+            Some(InstanceAction::Stop) => Some(InstanceState::Stopped),
+            _ => None,
+        };
+        let ways = self.transitions(state);
+        let leads_there = |way: &Transition| way.action.is_none() && meant.as_ref() == Some(&way.to);
+        let first = || ways.iter().position(|way| way.action.is_none());
+        ways.iter().position(leads_there).or_else(first)
+    }
+
+    /// Whether an instance that came into this state by the action usually goes on to its end by itself.
+    fn ends(&self, state: &InstanceState, by: InstanceAction) -> bool {
+        let mut at = state;
+        // A way of more steps than there are states goes in a circle.
+        for _ in 0..=self.states.len() {
+            if *at == InstanceState::Finish {
+                return true;
+            }
+            // Where it can be used, or started again, it stays, whatever may become of it some day.
+            let stays = *at == InstanceState::Running
+                || (*at == InstanceState::Stopped && self.allows(at, InstanceAction::Start));
+            match self.usual(at, Some(by)) {
+                Some(way) if !stays => at = &self.transitions(at)[way].to,
+                _ => return false,
+            }
+        }
+        false
+    }
+}
+
+/// A way through the machine so far.
+struct Leg<'a> {
+    cost: usize,
+    /// Where it leads.
+    at: &'a InstanceState,
+    /// The last action on it.
+    by: Option<InstanceAction>,
+    /// Its first step.
+    first: Option<Step>,
 }
 
 #[cfg(test)]
@@ -249,6 +343,7 @@ mod tests {
     use super::InstanceAction::{Create, Destroy, Reboot};
     use super::InstanceState::{Failed, Finish, Pending, Running, Stopped, Stopping};
     use super::*;
+    use proptest::prelude::*;
 
     fn must_stop_first() -> StateMachine {
         StateMachine::new([
@@ -300,6 +395,158 @@ mod tests {
         assert_eq!(machine.step(&Stopped, &Running), Step::Act(InstanceAction::Start));
         assert_eq!(machine.step(&Pending, &Stopped), Step::Wait);
         assert_eq!(machine.step(&Failed, &Running), Step::Impossible);
+    }
+
+    use InstanceAction::{Start, Stop};
+
+    /// As the drivers of Apache Deltacloud publish them: stopping and destroying by way of the same state.
+    fn by_way_of_stopping(finish_first: bool) -> StateMachine {
+        let mut ends = [(Stopping, None, Stopped), (Stopping, None, Finish)];
+        if finish_first {
+            ends.reverse();
+        }
+        let ways = [
+            (InstanceState::Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Running, Some(Reboot), Running),
+            (Running, Some(Destroy), Stopping),
+            (Running, Some(Stop), Stopping),
+            (Stopped, Some(Start), Running),
+            (Stopped, Some(Destroy), Finish),
+        ];
+        StateMachine::new(ways.into_iter().chain(ends))
+    }
+
+    #[test]
+    fn an_instance_is_stopped_and_not_destroyed_where_both_look_alike() {
+        for finish_first in [false, true] {
+            let machine = by_way_of_stopping(finish_first);
+            assert_eq!(machine.step(&Running, &Stopped), Step::Act(Stop));
+            assert_eq!(machine.step(&Running, &Finish), Step::Act(Destroy));
+            assert_eq!(machine.step(&Stopping, &Stopped), Step::Wait);
+            assert!(machine.can_stop());
+        }
+    }
+
+    #[test]
+    fn where_stopping_is_another_word_for_destroying_nothing_is_stopped() {
+        // Stopped instances go by themselves, and nothing starts them again.
+        let ends_by_itself = [
+            (InstanceState::Start, Some(Create), Pending),
+            (Pending, None, Running),
+            (Running, Some(Reboot), Running),
+            (Running, Some(Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, None, Finish),
+        ];
+        let at_once = [(Pending, None, Running), (Running, Some(Stop), Finish)];
+        let never = [(Pending, None, Running), (Running, Some(Destroy), Finish)];
+        for machine in
+            [StateMachine::new(ends_by_itself), StateMachine::new(at_once), StateMachine::new(never)]
+        {
+            assert_eq!(machine.step(&Running, &Stopped), Step::Impossible, "{machine:?}");
+            assert!(!machine.can_stop());
+            assert!(matches!(machine.step(&Running, &Finish), Step::Act(Stop | Destroy)));
+        }
+        // With a way back it is a stop, whatever becomes of instances that nobody starts.
+        let with_start = StateMachine::new([
+            (Running, Some(Stop), Stopping),
+            (Stopping, None, Stopped),
+            (Stopped, Some(Start), Running),
+            (Stopped, None, Finish),
+        ]);
+        assert_eq!(with_start.step(&Running, &Stopped), Step::Act(Stop));
+    }
+
+    #[test]
+    fn destroying_leads_to_the_end_even_where_the_machine_has_no_way_on() {
+        let machine = StateMachine::new([
+            (Pending, None, Running),
+            (Running, Some(Destroy), InstanceState::Other("leaving".into())),
+        ]);
+        assert_eq!(machine.step(&Running, &Finish), Step::Act(Destroy));
+        assert_eq!(machine.step(&Running, &Stopped), Step::Impossible);
+    }
+
+    const STATES: [InstanceState; 7] =
+        [InstanceState::Start, Pending, Running, Stopping, Stopped, Failed, Finish];
+
+    fn any_machine() -> impl Strategy<Value = StateMachine> {
+        let action = proptest::option::of(proptest::sample::select(vec![Start, Stop, Reboot, Destroy]));
+        let way = (1..6usize, action, 1..7usize);
+        proptest::collection::vec(way, 1..14).prop_map(|ways| {
+            StateMachine::new(
+                ways.into_iter().map(|(from, action, to)| (STATES[from].clone(), action, STATES[to].clone())),
+            )
+        })
+    }
+
+    /// Where an instance goes by itself in a cloud that does what its actions are for, as far as its machine has a
+    /// way there, and else the first thing that is declared.
+    fn goes_to(
+        machine: &StateMachine,
+        at: &InstanceState,
+        by: Option<InstanceAction>,
+    ) -> Option<InstanceState> {
+        let own: Vec<_> = machine.transitions(at).iter().filter(|way| way.action.is_none()).collect();
+        let meant = |end| own.iter().find(|way| way.to == end);
+        let way = match by {
+            Some(Destroy) => meant(Finish),
+            Some(Stop) => meant(Stopped),
+            _ => None,
+        };
+        way.or(own.first()).map(|way| way.to.clone())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// In whatever machine: an instance that is to run or to be stopped is never destroyed, and nothing else that is
+        /// done to it makes it end.
+        #[test]
+        fn no_instance_ends_that_is_to_live(
+            machine in any_machine(), from in 1..6usize, runs in any::<bool>(),
+            looks in proptest::collection::vec(any::<bool>(), 40),
+        ) {
+            let goal = if runs { Running } else { Stopped };
+            let (mut at, mut by) = (STATES[from].clone(), None);
+            for look in looks {
+                // Sometimes the cloud is faster than the next look.
+                let step = if look { machine.step(&at, &goal) } else { Step::Wait };
+                match step {
+                    Step::Done | Step::Impossible => break,
+                    Step::Act(action) => {
+                        prop_assert_ne!(action, Destroy);
+                        let to = machine.target(&at, action).cloned();
+                        prop_assert!(to.is_some(), "{} is not allowed when {}", action, at);
+                        (at, by) = (to.unwrap_or(at), Some(action));
+                    }
+                    Step::Wait => {
+                        let stays = by.is_some() && (at == Running || at == Stopped && machine.allows(&at, Start));
+                        match goes_to(&machine, &at, by).filter(|_| !stays) {
+                            Some(to) => at = to,
+                            None => break,
+                        }
+                    }
+                }
+                prop_assert!(at != Finish || by.is_none(), "{by:?} ended it");
+                if at == Finish {
+                    break;
+                }
+            }
+        }
+
+        /// What can be destroyed has a way to its end.
+        #[test]
+        fn what_can_be_destroyed_has_a_way_to_its_end(machine in any_machine(), from in 1..6usize) {
+            let step = machine.step(&STATES[from], &Finish);
+            if machine.allows(&STATES[from], Destroy) {
+                prop_assert_ne!(step, Step::Impossible);
+            }
+            if let Step::Act(action) = step {
+                prop_assert!(machine.allows(&STATES[from], action));
+            }
+        }
     }
 
     #[test]

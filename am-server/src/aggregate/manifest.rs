@@ -31,6 +31,21 @@ pub struct InstanceDetail {
     /// Whether a change waits for a reboot to take hold.
     #[serde(default)]
     pub reboot_due: bool,
+    /// How often one was created for the sliver's configuration.
+    #[serde(default)]
+    pub creations: Creations,
+}
+
+/// How often an instance was created for one configuration of a sliver: two or three are a cloud that lost one, more
+/// are a fault.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creations {
+    /// The [`state::Revision::configuration`] that they were for.
+    pub configuration: u32,
+    /// How many.
+    pub count: u32,
+    /// Whether the last one is being ended: what comes next is another one, whatever its id.
+    pub ending: bool,
 }
 
 /// A volume that is attached to an instance.

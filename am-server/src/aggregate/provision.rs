@@ -104,9 +104,10 @@ impl Aggregate {
         let Grant::Node(grant) = Grant::of(granted).ok()? else { return None };
         let data = user_data(&Node::from_fragment(&granted.rspec).ok()?, &grant).ok()?;
         let inventory = self.inventory();
-        let capabilities = inventory.cloud(&grant.driver)?.driver.capabilities();
+        let driver = &inventory.cloud(&grant.driver)?.driver;
         let promised = grant.preserve.unwrap_or(Guarantee::None);
-        accounts_wait(&built, &Built::of(&grant, &data), promised, capabilities)
+        let target = Built::of(&grant, &data);
+        accounts_wait(&built, &target, promised, driver.capabilities(), driver.instance_states())
             .then(|| granted.client_id.clone())
     }
 }

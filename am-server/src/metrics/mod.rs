@@ -81,6 +81,7 @@ pub struct Metrics {
     unserved: Family<[Fixed; 1], Counter>,
     driver_requests: Family<[Named; 3], Counter>,
     driver_seconds: Histograms<[Named; 2]>,
+    recreations_stopped: Family<[Named; 1], Counter>,
     rounds: Counter,
     round_seconds: Histogram,
     last_round: Gauge<f64, AtomicU64>,
@@ -107,6 +108,7 @@ impl Metrics {
             unserved: Family::default(),
             driver_requests: Family::default(),
             driver_seconds: Family::new_with_constructor(|| Histogram::new(CLOUD_SECONDS)),
+            recreations_stopped: Family::default(),
             rounds: Counter::default(),
             round_seconds: Histogram::new(CLOUD_SECONDS),
             last_round: Gauge::default(),
@@ -143,6 +145,9 @@ impl Metrics {
         all.register("am_driver_requests", "Requests of the aggregate's to its drivers", requests);
         let seconds = self.driver_seconds.clone();
         all.register("am_driver_request_seconds", "Time until a driver answered or gave up", seconds);
+        let stopped = self.recreations_stopped.clone();
+        let help = "Slivers given up because their instances were created again and again";
+        all.register("am_sliver_recreations_stopped", help, stopped);
         all.register("am_reconciler_rounds", "Rounds of the reconciler", self.rounds.clone());
         all.register("am_reconciler_round_seconds", "Time that a round took", self.round_seconds.clone());
         let last = self.last_round.clone();
@@ -199,6 +204,11 @@ impl Metrics {
         let outcome = ("outcome", outcome.to_owned());
         self.driver_requests.get_or_create(&[driver.clone(), operation.clone(), outcome]).inc();
         self.driver_seconds.get_or_create(&[driver, operation]).observe(took.as_secs_f64());
+    }
+
+    /// A sliver was given up because its instances came and went.
+    pub fn recreation_stopped(&self, driver: &str) {
+        self.recreations_stopped.get_or_create(&[("driver", driver.to_owned())]).inc();
     }
 
     /// The reconciler ended a round.

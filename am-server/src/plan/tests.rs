@@ -66,8 +66,9 @@ fn instance(state: InstanceState) -> Instance {
 fn guarantees_say_what_survives() {
     let old = built("r", "a", "p", "u");
     let all = capabilities(&EVERYTHING, Disruption::None);
-    let guarantee =
-        |new: &Built, capabilities: &Capabilities| Change::plan(&old, new, capabilities).guarantee();
+    let guarantee = |new: &Built, capabilities: &Capabilities| {
+        Change::plan(&old, new, capabilities, &machine()).guarantee()
+    };
     assert_eq!(guarantee(&old, &all), Guarantee::NoDisruption);
     assert_eq!(guarantee(&built("r", "a", "q", "u"), &all), Guarantee::DynamicState);
     assert_eq!(guarantee(&built("r", "a", "q", "v"), &all), Guarantee::PersistentState);
@@ -81,7 +82,7 @@ fn volumes_come_and_go_without_disturbing_anybody() {
     let old = Built { volumes: [0, 1].into(), ..built("r", "a", "p", "u") };
     let new = Built { volumes: [1, 2].into(), ..built("r", "a", "p", "u") };
     let mut can = capabilities(&EVERYTHING, Disruption::None);
-    let change = |can: &Capabilities| Change::plan(&old, &new, can);
+    let change = |can: &Capabilities| Change::plan(&old, &new, can, &machine());
     let steps = [(Modify::Detach(0), Disruption::None), (Modify::Attach(2), Disruption::None)];
     assert_eq!(change(&can).modifications, steps);
     assert_eq!(change(&can).guarantee(), Guarantee::NoDisruption);
@@ -94,6 +95,7 @@ fn volumes_come_and_go_without_disturbing_anybody() {
         target: &new,
         power: Power::Running,
         restart: false,
+        configure: true,
         promised: Guarantee::None,
         anew: false,
     };
@@ -108,9 +110,9 @@ fn where_volumes_are_mounted_is_told_to_fresh_disks_only() {
     let old = Built { mounts: "x".to_owned(), ..built("r", "a", "p", "u") };
     let new = Built { mounts: "y".to_owned(), ..built("r", "a", "p", "u") };
     let all = capabilities(&EVERYTHING, Disruption::None);
-    assert!(Change::plan(&old, &new, &all).is_nothing() && old.is_as_good_as(&new));
+    assert!(Change::plan(&old, &new, &all, &machine()).is_nothing() && old.is_as_good_as(&new));
     let fresh = Built { image: "b".to_owned(), ..new };
-    let steps = Change::plan(&old, &fresh, &all).modifications;
+    let steps = Change::plan(&old, &fresh, &all, &machine()).modifications;
     assert_eq!(
         steps,
         [(Modify::SetUserData, Disruption::NextBoot), (Modify::Rebuild, all.costs.rebuild)],
@@ -126,6 +128,7 @@ fn a_resize_that_needs_a_stop_gets_one() {
         target: &new,
         power: Power::Running,
         restart: false,
+        configure: true,
         promised: Guarantee::None,
         anew: false,
     };
@@ -148,12 +151,13 @@ fn a_replacement_goes_through_destroy_and_create() {
         target: &new,
         power: Power::Stopped,
         restart: false,
+        configure: true,
         promised: Guarantee::None,
         anew: false,
     };
     let step = |state| next(Some(&instance(state)), &old, &wanted, &can, &machine());
-    assert_eq!(step(Running), Next::Act(Stop));
-    assert_eq!(step(Stopped), Next::Act(Destroy));
+    assert_eq!(step(Running), Next::End(Stop));
+    assert_eq!(step(Stopped), Next::End(Destroy));
     assert_eq!(next(None, &old, &wanted, &can, &machine()), Next::Create);
 }
 
@@ -166,7 +170,14 @@ fn user_data_never_reboots_what_was_promised_to_go_on() {
         (Guarantee::DynamicState, false),
         (Guarantee::NoDisruption, false),
     ] {
-        let wanted = Wanted { target: &new, power: Power::Running, restart: false, promised, anew: false };
+        let wanted = Wanted {
+            target: &new,
+            power: Power::Running,
+            restart: false,
+            configure: true,
+            promised,
+            anew: false,
+        };
         let step = next(Some(&instance(Running)), &old, &wanted, &can, &machine());
         assert_eq!(step, Next::Modify { modify: Modify::SetUserData, boots: false, then_reboot: may_reboot });
     }
@@ -184,8 +195,8 @@ fn accounts_wait_where_they_cannot_be_had_without_breaking_the_promise() {
         (capabilities(&[], Disruption::None), Guarantee::PersistentState, true),
         (capabilities(&[], Disruption::None), Guarantee::None, false),
     ] {
-        assert_eq!(accounts_wait(&old, &new, promised, &can), waits, "{promised:?}");
-        assert!(!accounts_wait(&old, &old, promised, &can));
+        assert_eq!(accounts_wait(&old, &new, promised, &can, &machine()), waits, "{promised:?}");
+        assert!(!accounts_wait(&old, &old, promised, &can, &machine()));
     }
 }
 
@@ -193,8 +204,14 @@ fn accounts_wait_where_they_cannot_be_had_without_breaking_the_promise() {
 fn a_restart_is_for_what_runs() {
     let same = built("r", "a", "p", "u");
     let can = capabilities(&EVERYTHING, Disruption::None);
-    let wanted =
-        |power| Wanted { target: &same, power, restart: true, promised: Guarantee::None, anew: false };
+    let wanted = |power| Wanted {
+        target: &same,
+        power,
+        restart: true,
+        configure: true,
+        promised: Guarantee::None,
+        anew: false,
+    };
     let step = |state, power| next(Some(&instance(state)), &same, &wanted(power), &can, &machine());
     assert_eq!(step(Running, Power::Running), Next::Act(Reboot));
     assert_eq!(step(Stopped, Power::Stopped), Next::Settled);
@@ -211,6 +228,7 @@ fn accounts_never_break_a_promise() {
             target: &new,
             power: Power::Running,
             restart: false,
+            configure: true,
             promised: Guarantee::DynamicState,
             anew: false,
         };
@@ -229,6 +247,7 @@ fn accounts_never_break_a_promise() {
         target: &new,
         power: Power::Running,
         restart: false,
+        configure: true,
         promised: Guarantee::PersistentState,
         anew: false,
     };
@@ -244,6 +263,7 @@ fn a_change_that_was_not_promised_is_not_made() {
         target: &new,
         power: Power::Running,
         restart: false,
+        configure: true,
         promised: Guarantee::PersistentState,
         anew: false,
     };
@@ -262,12 +282,90 @@ fn what_failed_is_made_anew_only_when_asked() {
         (InstanceState::Failed, Some(Destroy), Finish),
     ]);
     for (anew, expected) in [(true, Some(Destroy)), (false, None)] {
-        let wanted =
-            Wanted { target: &same, power: Power::Running, restart: false, promised: Guarantee::None, anew };
+        let wanted = Wanted {
+            target: &same,
+            power: Power::Running,
+            restart: false,
+            configure: true,
+            promised: Guarantee::None,
+            anew,
+        };
         match (next(Some(&instance(InstanceState::Failed)), &same, &wanted, &can, &machine), expected) {
-            (Next::Act(action), Some(expected)) => assert_eq!(action, expected),
+            (Next::End(action), Some(expected)) => assert_eq!(action, expected),
             (Next::Stuck(why), None) => assert!(why.contains("failed")),
             (other, _) => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A cloud in which stopping is another word for destroying.
+fn without_stop() -> StateMachine {
+    StateMachine::new([
+        (InstanceState::Start, Some(Create), Pending),
+        (Pending, None, Running),
+        (Running, Some(Reboot), Running),
+        (Running, Some(Stop), Stopping),
+        (Stopping, None, Stopped),
+        (Stopped, None, Finish),
+    ])
+}
+
+#[test]
+fn a_cloud_that_can_only_destroy_is_not_asked_to_stop() {
+    let same = built("r", "a", "p", "u");
+    let can = capabilities(&EVERYTHING, Disruption::None);
+    let wanted = |power| Wanted {
+        target: &same,
+        power,
+        restart: false,
+        configure: true,
+        promised: Guarantee::None,
+        anew: false,
+    };
+    let step = |at, power| next(Some(&instance(at)), &same, &wanted(power), &can, &without_stop());
+    assert!(
+        matches!(step(Running, Power::Stopped), Next::CannotStop(why) if why.contains("cannot be stopped"))
+    );
+    assert_eq!(step(Pending, Power::Stopped), Next::Wait, "it comes up, as there is no other way");
+    assert_eq!(step(Running, Power::Running), Next::Settled);
+}
+
+#[test]
+fn a_change_that_needs_a_stop_is_promised_nothing_where_nothing_can_be_stopped() {
+    let (old, new) = (built("r", "a", "p", "u"), built("r", "a", "q", "u"));
+    let with_volume = Built { volumes: [0].into(), ..old.clone() };
+    let mut can = capabilities(&EVERYTHING, Disruption::MustBeStopped);
+    can.costs.storage_volume = Disruption::MustBeStopped;
+    for (to, kept) in
+        [(&new, Guarantee::None), (&with_volume, Guarantee::None), (&old, Guarantee::NoDisruption)]
+    {
+        assert_eq!(Change::plan(&old, to, &can, &without_stop()).guarantee(), kept);
+    }
+    assert_eq!(Change::plan(&old, &new, &can, &machine()).guarantee(), Guarantee::PersistentState);
+}
+
+#[test]
+fn other_wishes_than_a_configuration_put_nothing_in_the_place_of_what_there_is() {
+    // What was built differs in everything from what is wanted: another version of the service wrote it, say.
+    let (old, new) = (built("r", "a", "p", "u"), built("s", "b", "q", "v"));
+    for can in [capabilities(&EVERYTHING, Disruption::None), capabilities(&[], Disruption::None)] {
+        for (restart, power) in [(false, Power::Stopped), (true, Power::Running), (false, Power::Running)] {
+            let wanted = Wanted {
+                target: &new,
+                power,
+                restart,
+                configure: false,
+                promised: Guarantee::None,
+                anew: false,
+            };
+            let step = next(Some(&instance(Running)), &old, &wanted, &can, &machine());
+            let expected = match (can.supports(Collection::Instances, Verb::SetUserData), restart, power) {
+                (true, ..) => Next::Modify { modify: Modify::SetUserData, boots: false, then_reboot: true },
+                (false, true, _) => Next::Act(Reboot),
+                (false, false, Power::Stopped) => Next::Act(Stop),
+                (false, false, Power::Running) => Next::Settled,
+            };
+            assert_eq!(step, expected, "{restart} {power:?}");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Reconciler {
             }
         };
         let error = if instance.phase == Phase::Failed { sliver.error.clone().or(error) } else { error };
-        Some(Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error })
+        Some(Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error, stays: None })
     }
 
     /// Takes the next step to stop what a sliver has at one driver.

@@ -352,6 +352,7 @@ fn link_sighting(sliver: &Sliver, phase: Phase) -> Sighting {
             ..Instance::new(phase, sliver.wanted, serde_json::Value::Null)
         }),
         error: None,
+        stays: None,
     }
 }
 
@@ -372,6 +373,8 @@ async fn finished<T: 'static>(mut tasks: JoinSet<T>) -> Vec<T> {
     while let Some(done) = tasks.join_next().await {
         match done {
             Ok(value) => all.push(value),
+            // The end of the service cancels what is under way: the next start takes it up again.
+            Err(error) if error.is_cancelled() => {}
             Err(error) => error!(%error, "a step of the reconciler ended early"),
         }
     }

@@ -3,7 +3,7 @@
 use super::volumes::{self, Volumes};
 use super::{Reconciler, act, addresses, detail, instances, operation};
 use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::manifest::InstanceDetail;
+use crate::aggregate::manifest::{Creations, InstanceDetail};
 use crate::aggregate::waiting::WAITING;
 use crate::cloud::Cloud;
 use crate::plan::{self, Built, Modify, Next, Wanted};
@@ -15,7 +15,11 @@ use rspec::{Guarantee, Node};
 use state::{Configuration, Instance, Operational, Phase, Power, Revision, Sighting, Sliver};
 use std::sync::Arc;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
+
+/// The most instances that are created for one configuration of a sliver. A cloud may lose one; a sliver whose instances
+/// come and go for ever is stopped.
+const MAX_CREATIONS: u32 = 3;
 
 /// What one step needs to know.
 pub(super) struct Job<'a> {
@@ -35,7 +39,8 @@ pub(super) fn stalled(sliver: &Sliver, reason: String) -> Option<Sighting> {
     if sliver.is_settled() {
         return None;
     }
-    Some(Sighting { sliver: sliver.urn.clone(), instance: sliver.instance.clone(), error: Some(reason) })
+    let instance = sliver.instance.clone();
+    Some(Sighting { sliver: sliver.urn.clone(), instance, error: Some(reason), stays: None })
 }
 
 /// Given up: nothing that is wanted now will be tried again.
@@ -45,6 +50,7 @@ fn given_up(sliver: &Sliver, revision: Revision, reason: String) -> Sighting {
         sliver: sliver.urn.clone(),
         instance: Some(Instance::new(Phase::Failed, revision, detail)),
         error: Some(reason),
+        stays: None,
     }
 }
 
@@ -86,6 +92,7 @@ impl Job<'_> {
             sliver: self.sliver.urn.clone(),
             instance: Some(Instance::new(phase, done, detail(noted))),
             error: None,
+            stays: None,
         }
     }
 
@@ -95,12 +102,48 @@ impl Job<'_> {
         given_up(self.sliver, self.revision, reason)
     }
 
+    /// How often an instance was created for what is wanted, once the sliver has the instance of this id; `created`:
+    /// by a creation that was answered just now.
+    fn creations(&self, id: &str, created: bool) -> Creations {
+        let noted = self.noted.as_ref();
+        let before = noted.map(|noted| noted.creations).unwrap_or_default();
+        let is_same_wish = before.configuration == self.revision.configuration;
+        let is_another = noted.is_none_or(|noted| noted.id != id) || (created && before.ending);
+        Creations {
+            configuration: self.revision.configuration,
+            count: if is_same_wish { before.count } else { 0 } + u32::from(is_another),
+            ending: before.ending && !is_another,
+        }
+    }
+
+    /// Why no further instance is created for what is wanted, if there were too many of them already.
+    fn too_many_creations(&self) -> Option<String> {
+        let creations = self.noted.as_ref()?.creations;
+        let is_too_many =
+            creations.configuration == self.revision.configuration && creations.count >= MAX_CREATIONS;
+        is_too_many.then(|| {
+            format!(
+                "{} instances were created for the same configuration, and none of them stayed; no other one is created or destroyed until the sliver is deleted, or provisioned after an Update",
+                creations.count
+            )
+        })
+    }
+
+    /// What is to be told of accounts that were to be changed and stay as they are.
+    fn accounts_stay(&self, built: &Built, done: Revision) -> Option<String> {
+        let asked = self.in_place() && done.users != self.revision.users;
+        (asked && built.user_data != self.target.user_data).then(|| {
+            "geni_update_users: the cloud cannot change the accounts of an instance without building it anew; they stay as they were".to_owned()
+        })
+    }
+
     /// As before, with a word on what it waits for.
     fn waiting(&self, reason: String) -> Sighting {
         Sighting {
             sliver: self.sliver.urn.clone(),
             instance: self.sliver.instance.clone(),
             error: Some(reason),
+            stays: None,
         }
     }
 
@@ -264,6 +307,7 @@ impl Reconciler {
             target: job.target,
             power: job.power,
             restart: reboot_due || (done.configuration > 0 && done.restarts != job.revision.restarts),
+            configure: !in_place,
             promised: job.grant.preserve.unwrap_or(Guarantee::None),
             anew: job.has_failed() && !in_place,
         };
@@ -276,19 +320,38 @@ impl Reconciler {
             volumes: volumes::noted(volumes, machine),
             built,
             reboot_due,
+            creations: job.creations(&machine.id, false),
         };
+        if let (Next::Create | Next::End(_), Some(reason)) = (&next, job.too_many_creations()) {
+            self.aggregate.metrics().recreation_stopped(&job.cloud.name);
+            return job.failed(reason);
+        }
         match (next, machine) {
             (Next::Create, _) => self.create(job, done).await,
             (Next::Stuck(reason), _) => job.failed(reason),
+            (Next::CannotStop(reason), Some(machine)) => {
+                info!(sliver = %job.sliver.urn, driver = job.cloud.name, reason, "the sliver keeps running");
+                let noted = noted(&machine, &volumes, built, reboot_due);
+                let seen = job.sighting(Phase::Running, job.revision, &noted);
+                Sighting { error: Some(reason), stays: Some(Power::Running), ..seen }
+            }
             (Next::Settled, Some(machine)) => {
                 let phase =
                     if machine.state == InstanceState::Running { Phase::Running } else { Phase::Stopped };
-                job.sighting(phase, job.revision, &noted(&machine, &volumes, built, false))
+                let error = job.accounts_stay(&built, done);
+                let noted = noted(&machine, &volumes, built, false);
+                Sighting { error, ..job.sighting(phase, job.revision, &noted) }
             }
             (Next::Wait, Some(machine)) => {
                 job.sighting(Phase::Busy, done, &noted(&machine, &volumes, built, reboot_due))
             }
-            (Next::Act(action), Some(machine)) => {
+            (Next::Act(InstanceAction::Destroy), Some(machine)) => {
+                // The plan ends instances by [`Next::End`] only. Should it fail to, nothing is destroyed.
+                error!(sliver = %job.sliver.urn, instance = machine.id, "the plan would destroy an instance that is to be kept");
+                job.as_before()
+            }
+            (step @ (Next::Act(action) | Next::End(action)), Some(machine)) => {
+                let ends = matches!(step, Next::End(_));
                 let id = &machine.id;
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, instance = id, %action, "next step");
                 let question =
@@ -303,11 +366,9 @@ impl Reconciler {
                             ..done
                         };
                         let after = after.unwrap_or(machine);
-                        job.sighting(
-                            Phase::Busy,
-                            done,
-                            &noted(&after, &volumes, built, reboot_due && !rebooted),
-                        )
+                        let mut noted = noted(&after, &volumes, built, reboot_due && !rebooted);
+                        noted.creations.ending |= ends;
+                        job.sighting(Phase::Busy, done, &noted)
                     }
                 }
             }
@@ -327,9 +388,15 @@ impl Reconciler {
                 }
             }
             // The plan asks for nothing but a creation where there is no instance.
-            (Next::Settled | Next::Wait | Next::Act(_) | Next::Modify { .. }, None) => {
-                job.waiting(WAITING.to_owned())
-            }
+            (
+                Next::Settled
+                | Next::Wait
+                | Next::Act(_)
+                | Next::End(_)
+                | Next::CannotStop(_)
+                | Next::Modify { .. },
+                None,
+            ) => job.waiting(WAITING.to_owned()),
         }
     }
 
@@ -355,6 +422,7 @@ impl Reconciler {
                     volumes: Vec::new(),
                     built: Built { volumes: Default::default(), ..job.target.clone() },
                     reboot_due: false,
+                    creations: job.creations(&machine.id, true),
                 };
                 // A fresh instance has nothing to be restarted for.
                 let done = Revision { restarts: job.revision.restarts, users: job.revision.users, ..done };

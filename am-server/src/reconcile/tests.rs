@@ -1,5 +1,6 @@
 //! The reconciler over pretended clouds, look by look.
 
+mod kept;
 mod tombstones;
 mod volumes;
 
@@ -58,8 +59,7 @@ fn grant(driver: &str) -> NodeGrant {
     }
 }
 
-fn cloud() -> Arc<MockDriver> {
-    let config = MockConfig::deltacloud();
+fn cloud(config: MockConfig) -> Arc<MockDriver> {
     Arc::new(MockDriver::with_clock(None, config, Arc::new(drivers::SystemClock)).unwrap())
 }
 
@@ -71,6 +71,11 @@ impl World {
 
     /// The same with this grant.
     async fn with(grant: NodeGrant, rspec: &str) -> Self {
+        Self::over(cloud(MockConfig::deltacloud()), grant, rspec).await
+    }
+
+    /// The same with this cloud as `lab`.
+    async fn over(lab: Arc<MockDriver>, grant: NodeGrant, rspec: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         for name in ["a.pem", "a.key"] {
@@ -92,7 +97,7 @@ impl World {
             kind = "mock"
         "#;
         let config = Config::parse(text, path).unwrap();
-        let (lab, far) = (cloud(), cloud());
+        let far = cloud(MockConfig::deltacloud());
         let ahead = Arc::new(AtomicI64::new(0));
         let seconds = Arc::clone(&ahead);
         let clock: crate::time::Clock = Arc::new(move || {
@@ -267,8 +272,12 @@ async fn a_failed_sliver_of_a_shut_down_slice_is_stopped_and_stays_failed() {
     let sliver = world.sliver().await;
     let detail = sliver.instance.unwrap().detail;
     let failed = Instance::new(Phase::Failed, sliver.wanted, detail);
-    let sighting =
-        Sighting { sliver: sliver.urn, instance: Some(failed), error: Some("no such size".into()) };
+    let sighting = Sighting {
+        sliver: sliver.urn,
+        instance: Some(failed),
+        error: Some("no such size".into()),
+        stays: None,
+    };
     world.does(Event::Observe(Observe { sightings: vec![sighting] })).await;
     world.shut_down().await;
     assert!(!world.look().await.is_settled());
@@ -334,7 +343,8 @@ async fn what_failed_for_another_reason_is_not_tried_again() {
     let world = World::running().await;
     let sliver = world.sliver().await;
     let failed = Instance::new(Phase::Failed, sliver.wanted, sliver.instance.unwrap().detail);
-    let sighting = Sighting { sliver: sliver.urn, instance: Some(failed), error: Some("given up".into()) };
+    let sighting =
+        Sighting { sliver: sliver.urn, instance: Some(failed), error: Some("given up".into()), stays: None };
     world.does(Event::Observe(Observe { sightings: vec![sighting] })).await;
     world.compares().await;
     assert_eq!(world.sliver().await.operational(), Operational::Failed);

@@ -47,7 +47,7 @@ impl World {
         Self {
             realm_places: realms.iter().enumerate().map(|(at, realm)| (realm.id.clone(), at)).collect(),
             images: config.images.iter().map(|image| image.image(&config.owner)).collect(),
-            machine: machine(&config.lifecycle),
+            machine: machine(&config),
             capabilities: capabilities(&config),
             realms,
             config,
@@ -94,8 +94,25 @@ fn capabilities(config: &MockConfig) -> Capabilities {
     capabilities
 }
 
-/// The declared life of instances: a step that takes no time leads straight to its end.
-fn machine(life: &Lifecycle) -> StateMachine {
+/// The declared life of instances: a step that takes no time leads straight to its end, and what the cloud lacks leads
+/// nowhere.
+fn machine(config: &MockConfig) -> StateMachine {
+    let lacks = |action| {
+        let verb = match action {
+            InstanceAction::Create => Verb::Create,
+            InstanceAction::Start => Verb::Start,
+            InstanceAction::Stop => Verb::Stop,
+            InstanceAction::Reboot => Verb::Reboot,
+            InstanceAction::Destroy => Verb::Destroy,
+        };
+        config.lacks.contains(&Operation::new(Collection::Instances, verb))
+    };
+    let ways = ways(&config.lifecycle).into_iter();
+    StateMachine::new(ways.filter(|(_, action, _)| !action.is_some_and(lacks)))
+}
+
+/// What leads from one state to another in a cloud that lacks nothing.
+fn ways(life: &Lifecycle) -> Vec<(InstanceState, Option<InstanceAction>, InstanceState)> {
     use InstanceAction::{Create, Destroy, Reboot, Start, Stop};
     use InstanceState::{Failed, Finish, Pending, Running, Stopped, Stopping};
     let by_way_of = |ms: u32, way: InstanceState, end: InstanceState| if ms > 0 { way } else { end };
@@ -127,5 +144,5 @@ fn machine(life: &Lifecycle) -> StateMachine {
     if life.destroy_ms > 0 {
         ways.push((Stopping, None, Finish));
     }
-    StateMachine::new(ways)
+    ways
 }

@@ -179,7 +179,7 @@ impl Stage {
             halted: suspended && phase == Phase::Stopped,
             ..Instance::new(phase, done, "i-1".into())
         });
-        let sighting = Sighting { sliver: sliver(name), instance, error: None };
+        let sighting = Sighting { sliver: sliver(name), instance, error: None, stays: None };
         self.does(Event::Observe(Observe { sightings: vec![sighting] }))
     }
 

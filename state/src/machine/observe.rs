@@ -1,7 +1,7 @@
 //! What the reconciler saw in the cloud. The operational states follow from it.
 
 use super::transition::{Outcome, Work};
-use crate::operational::Instance;
+use crate::operational::{Instance, Power};
 use crate::sliver::Allocation;
 use std::collections::HashMap;
 use urn::Urn;
@@ -15,6 +15,9 @@ pub struct Sighting {
     pub instance: Option<Instance>,
     /// What is wrong, for people; `None` clears what was wrong before.
     pub error: Option<String>,
+    /// The power state that it stays in, where its cloud cannot bring it into the one that is wanted: that wish is
+    /// dropped.
+    pub stays: Option<Power>,
 }
 
 /// A round of sightings.
@@ -35,8 +38,11 @@ pub(super) fn run(call: &Observe, work: &mut Work<'_>) -> Vec<Outcome> {
         if matches!(sliver.allocation, Allocation::Allocated(_)) {
             continue;
         }
-        let changed = sliver.instance != sighting.instance || sliver.error != sighting.error;
+        let power = sighting.stays.unwrap_or(sliver.power);
+        let changed =
+            sliver.instance != sighting.instance || sliver.error != sighting.error || sliver.power != power;
         if changed {
+            sliver.power = power;
             sliver.instance.clone_from(&sighting.instance);
             sliver.error.clone_from(&sighting.error);
         }
@@ -83,12 +89,30 @@ mod tests {
     fn trouble_is_shown_until_it_is_over() {
         let mut stage = Stage::operational(Operational::NotReady);
         let instance = stage.get("p").instance.clone();
-        let sighting =
-            Sighting { sliver: sliver("p"), instance, error: Some("the cloud did not answer".into()) };
+        let sighting = Sighting {
+            sliver: sliver("p"),
+            instance,
+            error: Some("the cloud did not answer".into()),
+            stays: None,
+        };
         let seen = stage.does(Event::Observe(Observe { sightings: vec![sighting] }));
         assert_eq!(seen.report[0].error.as_deref(), Some("the cloud did not answer"));
         stage.settle();
         assert_eq!(stage.get("p").error, None);
+    }
+
+    #[test]
+    fn a_wish_that_the_cloud_cannot_fulfil_is_dropped() {
+        let mut stage = Stage::operational(Operational::Ready);
+        stage.acts("geni_stop");
+        assert!(!stage.get("p").is_settled());
+        let instance = stage.get("p").instance.clone();
+        let error = Some("its cloud cannot stop it".to_owned());
+        let sighting = Sighting { sliver: sliver("p"), instance, error, stays: Some(Power::Running) };
+        let seen = stage.does(Event::Observe(Observe { sightings: vec![sighting] }));
+        assert_eq!(seen.report[0].operational, Operational::Ready);
+        assert_eq!(seen.report[0].error.as_deref(), Some("its cloud cannot stop it"));
+        assert!(stage.get("p").is_settled());
     }
 
     #[test]

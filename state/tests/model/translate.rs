@@ -134,7 +134,7 @@ fn sighting(sliver: &Sliver, fails: bool) -> Sighting {
     };
     let halted = sliver.goal() == Goal::Halted;
     let instance = Instance { halted, ..Instance::new(phase, done, "i-1".into()) };
-    Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error: None }
+    Sighting { sliver: sliver.urn.clone(), instance: Some(instance), error: None, stays: None }
 }
 
 pub(crate) fn slice_urn(slice: usize) -> Urn {

@@ -87,7 +87,7 @@ fn seen(name: &str, phase: Phase) -> Event {
     let done = Revision { configuration: 1, ..Revision::default() };
     let instance = Some(Instance::new(phase, done, "i-1".into()));
     Event::Observe(Observe {
-        sightings: vec![Sighting { sliver: urn("sliver", name), instance, error: None }],
+        sightings: vec![Sighting { sliver: urn("sliver", name), instance, error: None, stays: None }],
     })
 }
 

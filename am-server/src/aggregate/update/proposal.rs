@@ -206,7 +206,10 @@ impl Aggregate {
     fn guarantee(&self, sliver: &Sliver, granted: &Built, to: &Built) -> Guarantee {
         let inventory = self.inventory();
         let planned = |from: &Built| match inventory.cloud(&from.driver) {
-            Some(cloud) => Change::plan(from, to, cloud.driver.capabilities()).guarantee(),
+            Some(cloud) => {
+                let driver = &cloud.driver;
+                Change::plan(from, to, driver.capabilities(), driver.instance_states()).guarantee()
+            }
             None => Guarantee::None,
         };
         let mut guarantee = planned(granted);

@@ -16,6 +16,8 @@ struct Sim {
     /// Counts beginnings and ends of running: memory is kept while it stays the same.
     session: u32,
     booted_with: String,
+    /// The last action on it.
+    by: Option<InstanceAction>,
 }
 
 impl Sim {
@@ -76,17 +78,28 @@ impl Cloud {
                     disk: self.next_id * 100,
                     session: self.next_id * 100,
                     booted_with: target.user_data.clone(),
+                    by: None,
                 });
             }
             (Next::Act(InstanceAction::Reboot), Some(sim)) => sim.reboot(),
-            (Next::Act(action), Some(sim)) => {
+            (Next::Act(InstanceAction::Destroy), _) => {
+                panic!("destroyed what is to be kept: {:?}", self.steps)
+            }
+            (Next::Act(action) | Next::End(action), Some(sim)) => {
+                sim.by = Some(*action);
                 let to =
                     self.machine.target(&sim.state, *action).expect("an action the state does not allow");
                 sim.enter(to.clone());
             }
             (Next::Wait, Some(sim)) => {
-                let by_itself = self.machine.transitions(&sim.state).iter().find(|it| it.action.is_none());
-                sim.enter(by_itself.expect("waits where nothing moves").to.clone());
+                let own: Vec<_> =
+                    self.machine.transitions(&sim.state).iter().filter(|it| it.action.is_none()).collect();
+                let meant = match sim.by {
+                    Some(InstanceAction::Destroy) => own.iter().find(|it| it.to == Finish),
+                    Some(InstanceAction::Stop) => own.iter().find(|it| it.to == Stopped),
+                    _ => None,
+                };
+                sim.enter(meant.or(own.first()).expect("waits where nothing moves").to.clone());
             }
             (Next::Modify { modify: Modify::Resize, .. }, Some(sim)) => {
                 if sim.built.profile != target.profile {
@@ -178,7 +191,8 @@ fn disruption() -> impl Strategy<Value = Disruption> {
 
 fn machine() -> impl Strategy<Value = StateMachine> {
     use InstanceAction::{Create, Destroy, Reboot, Start, Stop};
-    (any::<bool>(), any::<bool>()).prop_map(|(destroy_anytime, starts_by_itself)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    flags.prop_map(|(destroy_anytime, starts_by_itself, by_way_of_stopping, finish_first)| {
         let after = if starts_by_itself { Running } else { Stopped };
         let mut all = vec![
             (InstanceState::Start, Some(Create), Pending),
@@ -187,10 +201,16 @@ fn machine() -> impl Strategy<Value = StateMachine> {
             (Running, Some(Stop), Stopping),
             (Stopping, None, Stopped),
             (Stopped, Some(Start), Running),
-            (Stopped, Some(Destroy), Finish),
         ];
+        let end = if by_way_of_stopping { Stopping } else { Finish };
+        all.push((Stopped, Some(Destroy), end.clone()));
         if destroy_anytime {
-            all.push((Running, Some(Destroy), Finish));
+            all.push((Running, Some(Destroy), end));
+        }
+        if by_way_of_stopping {
+            // As some clouds publish it: what is stopped and what is destroyed looks alike for a while.
+            let way = (Stopping, None, Finish);
+            if finish_first { all.insert(0, way) } else { all.push(way) }
         }
         StateMachine::new(all)
     })
@@ -237,7 +257,7 @@ proptest! {
         capabilities in abilities(),
         losses in proptest::collection::vec(any::<bool>(), 0..12),
     ) {
-        let promised = Change::plan(&from, &asked, &capabilities).guarantee();
+        let promised = Change::plan(&from, &asked, &capabilities, &machine).guarantee();
         // What Provision puts in place: what Update asked for, with the accounts it brings.
         let target = match accounts {
             Some(users) => Built { user_data: format!("{}+{users}", asked.user_data), ..asked.clone() },
@@ -246,11 +266,12 @@ proptest! {
         let (state, power) = if runs { (Running, Power::Running) } else { (Stopped, Power::Stopped) };
         let before = Sim {
             id: 1, state, built: from.clone(), disk: 1, session: 1, booted_with: from.user_data.clone(),
+            by: None,
         };
         let mut cloud = Cloud {
             sim: Some(before.clone()), next_id: 1, machine, capabilities, steps: Vec::new(),
         };
-        let wanted = Wanted { target: &target, power, restart: false, promised, anew: false };
+        let wanted = Wanted { target: &target, power, restart: false, configure: true, promised, anew: false };
         let end = walk(&mut cloud, &from, wanted, &losses);
 
         prop_assert_eq!(end, Next::Settled, "{:?}", cloud.steps);
@@ -287,7 +308,7 @@ proptest! {
         let (state, power) = if runs { (Running, Power::Running) } else { (Stopped, Power::Stopped) };
         let shown = super::instance(state);
         let wanted =
-            Wanted { target: &built, power, restart: false, promised: Guarantee::None, anew: false };
+            Wanted { target: &built, power, restart: false, configure: true, promised: Guarantee::None, anew: false };
         prop_assert_eq!(next(Some(&shown), &built, &wanted, &capabilities, &machine), Next::Settled);
     }
 }

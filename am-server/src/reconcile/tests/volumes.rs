@@ -38,7 +38,7 @@ impl World {
     }
 
     /// Updates and provisions the sliver to this grant.
-    async fn becomes(&self, grant: NodeGrant) {
+    pub(super) async fn becomes(&self, grant: NodeGrant) {
         let detail = Grant::Node(Box::new(grant)).to_detail();
         let configuration = Configuration::new("a".into(), NODE.into(), detail, Vec::new());
         let later = self.reconciler.now() + TimeDelta::days(30);
