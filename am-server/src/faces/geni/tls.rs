@@ -11,7 +11,7 @@ use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use rustls::server::{ServerConfig, ServerSessionMemoryCache, StoresServerSessions};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
@@ -36,8 +36,36 @@ pub fn server_config(
         .with_single_cert(chain, private)
         .map_err(certificate::refused(certificate, key))?;
     // Clients that open a connection per call save the certificate exchange by resuming.
-    config.session_storage = ServerSessionMemoryCache::new(4096);
+    config.session_storage = Arc::new(Sessions(ServerSessionMemoryCache::new(SESSIONS)));
     Ok(Arc::new(config))
+}
+
+/// Sessions that can be resumed.
+const SESSIONS: usize = 4096;
+/// The largest session that can be, in bytes: it holds the chain that the client showed, which is a few kilobytes. A
+/// client that shows more, up to 64 kilobytes, shakes hands anew each time instead of filling the memory.
+const LARGEST_SESSION: usize = 8 << 10;
+
+/// The memory of sessions, those of ordinary size.
+#[derive(Debug)]
+struct Sessions(Arc<ServerSessionMemoryCache>);
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        value.len() <= LARGEST_SESSION && self.0.put(key, value)
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.get(key)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.take(key)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.0.can_cache()
+    }
 }
 
 /// Why a client's certificate is refused.
@@ -179,5 +207,20 @@ fn alert_for(refusal: ClientRefusal) -> CertificateError {
         ClientRefusal::Chain(ChainError::UnknownAuthority { .. }) => CertificateError::UnknownIssuer,
         ClientRefusal::Chain(ChainError::Usage { .. }) => CertificateError::InvalidPurpose,
         ClientRefusal::Chain(other) => CertificateError::Other(OtherError(Arc::new(other))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_with_very_long_chains_are_not_kept() {
+        let sessions = Sessions(ServerSessionMemoryCache::new(SESSIONS));
+        assert!(sessions.put(vec![1], vec![0; LARGEST_SESSION]));
+        assert!(!sessions.put(vec![2], vec![0; LARGEST_SESSION + 1]));
+        assert!(
+            sessions.take(&[1]).is_some() && sessions.get(&[1]).is_none() && sessions.get(&[2]).is_none()
+        );
     }
 }
