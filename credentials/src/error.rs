@@ -159,7 +159,7 @@ pub enum CredentialError {
     },
     /// The signer is no authority that signs credentials.
     #[error(
-        "{level}: signed by {signer}, which may not sign credentials: it must be of type authority, and a CA or named sa, ma, ch, ca or root"
+        "{level}: signed by {signer}, which may not sign credentials: it must be of type authority, and be a CA or have a name that stands for signing credentials (sa, ma, ch, ca and root, unless this aggregate names others)"
     )]
     NotASigner {
         /// Which level of the credential.
