@@ -6,9 +6,9 @@ import ssl
 import threading
 import urllib.parse
 
-from harness import poll, rspec
+from harness import openssl, poll, rspec
 from harness.client import KEY, RSPEC_VERSION, credential, ed25519_key, options, rsa_key, users
-from harness.codes import BADARGS, BADVERSION, BUSY, SEARCHFAILED, SUCCESS, TOOBIG
+from harness.codes import BADARGS, BADVERSION, BUSY, FORBIDDEN, SEARCHFAILED, SUCCESS, TOOBIG
 
 
 def answered(connection: ssl.SSLSocket) -> bool:
@@ -142,3 +142,33 @@ def test_memory_of_very_large_calls_is_given_back(start_server):
         return server.memory("VmRSS") - before < taken // 3
 
     poll.until(is_back, "the memory being given back")
+
+
+DS = "http://www.w3.org/2000/09/xmldsig#"
+COSTLY = """<signed-credential><credential xml:id="a"/><signatures><Signature xmlns="{ds}"><SignedInfo>
+<CanonicalizationMethod Algorithm="http://www.w3.org/TR/2001/REC-xml-c14n-20010315"/>
+<SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/>
+<Reference URI="#a"><DigestMethod Algorithm="{ds}sha1"/><DigestValue>AAAA</DigestValue></Reference></SignedInfo>
+<SignatureValue>AAAA</SignatureValue><KeyInfo><X509Data>{certificates}</X509Data></KeyInfo></Signature></signatures>
+<!-- {number} --></signed-credential>"""
+
+
+def test_credentials_that_cost_more_than_they_look_are_paid_for(start_server):
+    # Twelve certificates with large keys: the text is small, and nothing tells the work before it is done.
+    server = start_server(limits={"caller_processor_percent": 1})
+    home, folder = server.home, server.home.folder
+    openssl.openssl(
+        *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-521", "-nodes", "-days", "2"),
+        *("-subj", "/CN=x", "-keyout", folder / "large.key", "-out", folder / "large.pem"),
+    )
+    certificate = "".join((folder / "large.pem").read_text().split("-----")[2].split())
+    certificates = f"<X509Certificate>{certificate}</X509Certificate>" * 12
+
+    def costly(numbers):
+        texts = (COSTLY.format(ds=DS, certificates=certificates, number=number) for number in numbers)
+        return [credential(text) for text in texts]
+
+    alice, bob = server.client("alice"), server.client("bob")
+    alice.call("ListResources", costly([0]), options()).refused(FORBIDDEN, "signature refused")
+    alice.call("ListResources", costly(range(1, 33)), options()).refused(BUSY, "share of the processor")
+    assert bob.call("ListResources", [credential(home.user_credential("bob"))], options()).code == SUCCESS

@@ -4,6 +4,7 @@
 //! or the slice of the slivers, which is looked up here. Whether the slice or sliver exists is told only to
 //! those who hold a credential for it, so that nobody can ask around (AM API v3, authorisation).
 
+use super::budget::Taken;
 use super::caller::{Caller, CredentialText};
 use super::{Aggregate, SliverRequest};
 use crate::error::{CallError, GeniCode, database, refused};
@@ -189,40 +190,39 @@ impl Aggregate {
             .map(|(xml, _)| estimate(xml))
             .sum();
         if new > 0 {
-            self.budgets.take(caller.urn(), new, now).map_err(|seconds| {
-                CallError::new(
-                    GeniCode::Busy,
-                    format!(
-                        "credentials: verifying new ones for {} has taken its share of the processor; try again in {seconds} seconds",
-                        caller.urn()
-                    ),
-                )
-            })?;
-            let spent = self.verify_new(&texts, &mut verdicts, now).await?;
-            self.budgets.settle(caller.urn(), new, spent);
+            let taken = self.budgets.take(caller.urn(), new, now);
+            let taken = taken.map_err(|seconds| share_used_up(caller.urn(), seconds))?;
+            self.verify_new(caller.urn(), &texts, &mut verdicts, taken, now).await?;
         }
         Ok(verdicts.into_iter().flatten().chain(unread).collect())
     }
 
-    /// Fills in the verdicts that are missing: a little work is done here, more of it off the async threads. Gives the
-    /// steps it took.
+    /// Fills in the verdicts that are missing: a little work is done here, more of it off the async threads. It is paid
+    /// for out of `taken`, one credential after the other.
+    ///
+    /// # Errors
+    /// The caller's share of the processor is used up (geni_code 14).
     async fn verify_new(
         &self,
+        caller: &Urn,
         texts: &[&str],
         verdicts: &mut [Option<Verdict>],
+        mut taken: Taken,
         now: DateTime<Utc>,
-    ) -> Result<u64, CallError> {
-        let mut spent = 0;
+    ) -> Result<(), CallError> {
+        let mut room = INLINE_STEPS;
         let mut left = Vec::new();
         for (place, (xml, verdict)) in texts.iter().zip(verdicts.iter_mut()).enumerate() {
             if verdict.is_some() {
                 continue;
             }
-            let limit = INLINE_STEPS.saturating_sub(spent);
-            if left.is_empty() && readable(xml) <= INLINE_CREDENTIAL_BYTES && limit > 0 {
-                let judged = self.verifier.judge(xml, now, limit);
-                spent += judged.steps;
-                if !matches!(judged.verdict, Err(CredentialError::TooMuchWork { limit: at }) if at == limit) {
+            if left.is_empty() && readable(xml) <= INLINE_CREDENTIAL_BYTES && room > 0 {
+                let judged = self.verifier.judge(xml, now, room);
+                taken.pay(judged.steps);
+                let too_much =
+                    matches!(judged.verdict, Err(CredentialError::TooMuchWork { limit }) if limit == room);
+                room = room.saturating_sub(judged.steps);
+                if !too_much {
                     *verdict = Some(judged.verdict);
                     continue;
                 }
@@ -230,22 +230,30 @@ impl Aggregate {
             left.push((place, (*xml).to_owned()));
         }
         if left.is_empty() {
-            return Ok(spent);
+            return Ok(());
         }
         let unavailable = || CallError::new(GeniCode::ServerError, "the credentials could not be verified");
-        let _place = self.verifying.acquire().await.map_err(|_| unavailable())?;
+        let room = Arc::clone(&self.verifying).acquire_owned().await.map_err(|_| unavailable())?;
         let verifier = Arc::clone(&self.verifier);
-        let judge = move |(place, xml): (usize, String)| (place, verifier.judge(&xml, now, MAX_STEPS));
-        let judged: Vec<_> = tokio::task::spawn_blocking(move || left.into_iter().map(judge).collect())
-            .await
-            .map_err(|_| unavailable())?;
-        for (place, judged) in judged {
-            spent += judged.steps;
+        // A caller who hangs up does not stop the work; it goes on in its place and at the caller's cost.
+        let work = move || {
+            let _room = room;
+            let mut judged = Vec::with_capacity(left.len());
+            for (place, xml) in left {
+                taken.may_go_on()?;
+                let one = verifier.judge(&xml, now, MAX_STEPS);
+                taken.pay(one.steps);
+                judged.push((place, one.verdict));
+            }
+            Ok(judged)
+        };
+        let judged = tokio::task::spawn_blocking(work).await.map_err(|_| unavailable())?;
+        for (place, judged) in judged.map_err(|seconds| share_used_up(caller, seconds))? {
             if let Some(verdict) = verdicts.get_mut(place) {
-                *verdict = Some(judged.verdict);
+                *verdict = Some(judged);
             }
         }
-        Ok(spent)
+        Ok(())
     }
 
     /// Holds verified credentials against caller, target and operation.
@@ -324,6 +332,15 @@ impl Aggregate {
         }
         Ok(())
     }
+}
+
+fn share_used_up(caller: &Urn, seconds: u64) -> CallError {
+    CallError::new(
+        GeniCode::Busy,
+        format!(
+            "credentials: verifying new ones for {caller} has taken its share of the processor; try again in {seconds} seconds"
+        ),
+    )
 }
 
 /// `am_code` of credentials that are for something else (`geni-error-codes.xml`).

@@ -78,9 +78,9 @@ pub struct Aggregate {
     limits: rspec::Limits,
     verifier: Arc<Verifier>,
     /// Places for large credentials being verified.
-    verifying: Semaphore,
+    verifying: Arc<Semaphore>,
     /// What callers may have verified anew.
-    budgets: Budgets,
+    budgets: Arc<Budgets>,
     store: Arc<dyn Store>,
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
@@ -137,7 +137,7 @@ impl Aggregate {
             policy,
             limits,
             verifier,
-            verifying: Semaphore::new(VERIFYING),
+            verifying: Arc::new(Semaphore::new(VERIFYING)),
             budgets,
             store,
             clouds,
