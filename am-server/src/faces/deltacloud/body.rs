@@ -16,6 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body of somebody who is not logged in: the choice of a driver at the entry point.
 const OF_STRANGERS: usize = 4 * 1024;
+/// The longest time for it, which is a packet or two. While a body comes, its connection's place is nobody else's.
+const STRANGERS_TIME: Duration = Duration::from_secs(3);
 /// Bodies from this size on are taken apart where no other request waits for it.
 const INLINE: usize = 64 * 1024;
 /// Bodies from this size on wait for a place, so that many together cannot fill the memory.
@@ -83,6 +85,15 @@ pub(super) struct Reader {
     places: Arc<Semaphore>,
 }
 
+/// The largest body and the longest time for it, of a user or of a stranger.
+fn bounds(limits: &Limits, is_known: bool) -> (usize, Duration) {
+    if is_known {
+        (limits.body, limits.request)
+    } else {
+        (limits.body.min(OF_STRANGERS), limits.request.min(STRANGERS_TIME))
+    }
+}
+
 /// The parameters of a body, with the place it takes while they are used.
 pub(super) struct Form {
     pub(super) params: Params,
@@ -113,20 +124,24 @@ impl Reader {
         if !parts && !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Ok(None);
         }
-        let limit = if is_known { self.limits.body } else { OF_STRANGERS.min(self.limits.body) };
-        let (bytes, place) = tokio::time::timeout(self.limits.request, self.collect(&mut body, limit))
+        let (limit, time) = bounds(&self.limits, is_known);
+        let (bytes, place) = tokio::time::timeout(time, self.collect(&mut body, limit))
             .await
             .map_err(|_| Refusal::Incomplete)??;
         let media_type = media_type.to_owned();
         let size = bytes.len();
-        let read =
-            move || if parts { multipart::read(&media_type, &bytes) } else { Params::urlencoded(&bytes) };
-        let params = if size < INLINE {
+        // The work holds its place: it goes on when the client hangs up.
+        let read = move || {
+            let params =
+                if parts { multipart::read(&media_type, &bytes) } else { Params::urlencoded(&bytes) };
+            params.map(|params| Form { params, place })
+        };
+        let form = if size < INLINE {
             read()?
         } else {
             tokio::task::spawn_blocking(read).await.unwrap_or(Err(Refusal::Incomplete))?
         };
-        Ok(Some(Form { params, place }))
+        Ok(Some(form))
     }
 
     async fn collect<B>(
@@ -151,5 +166,49 @@ impl Reader {
             collected.extend_from_slice(&data);
         }
         Ok((collected.freeze(), place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(body: usize, seconds: u64) -> Limits {
+        let request = Duration::from_secs(seconds);
+        Limits { body, connections: 10, per_address: 10, per_caller: 10, request, idle: request }
+    }
+
+    #[test]
+    fn strangers_have_little_to_say_and_little_time() {
+        assert_eq!(bounds(&limits(1 << 20, 30), true), (1 << 20, Duration::from_secs(30)));
+        assert_eq!(bounds(&limits(1 << 20, 30), false), (OF_STRANGERS, STRANGERS_TIME));
+        assert_eq!(bounds(&limits(100, 1), false), (100, Duration::from_secs(1)), "never more than users");
+    }
+
+    // Else whoever hangs up at once could have any number of large forms taken apart at the same time.
+    #[test]
+    fn a_place_is_held_while_a_form_is_taken_apart_for_nobody() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        runtime.spawn_blocking(move || released.recv());
+        runtime.block_on(async {
+            let reader = Reader::new(limits(1 << 20, 30));
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+            let body = http_body_util::Full::new(Bytes::from(vec![b'a'; LARGE]));
+            tokio::select! {
+                biased;
+                _ = reader.form(Unread::new(body, &headers), &headers, true) => unreachable!("the thread is busy"),
+                () = tokio::task::yield_now() => {}
+            }
+            assert_eq!(reader.places.available_permits(), LARGE_BODIES - 1);
+            drop(release);
+            let all = u32::try_from(LARGE_BODIES).unwrap();
+            drop(reader.places.acquire_many(all).await.unwrap());
+        });
     }
 }

@@ -78,7 +78,26 @@ fn units(bytes: usize) -> u32 {
 pub(super) struct Body {
     /// The bytes, decompressed.
     pub(super) bytes: Bytes,
-    _place: Option<Held>,
+    place: Option<Held>,
+}
+
+impl Body {
+    /// Carries out `work` on the bytes. Where they take a place, the work is carried out to its end and holds the place
+    /// until then, also when the client hangs up meanwhile: what threads have begun for it cannot be stopped, and needs
+    /// its memory. `None` when it failed.
+    pub(super) async fn carry_out<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        self,
+        work: impl FnOnce(Bytes) -> F,
+    ) -> Option<T> {
+        let work = work(self.bytes);
+        let Some(place) = self.place else { return Some(work.await) };
+        let to_its_end = async move {
+            let done = work.await;
+            drop(place);
+            done
+        };
+        tokio::spawn(to_its_end).await.ok()
+    }
 }
 
 /// Reads the body of a request: at most `limit` bytes on the wire and after decompression, within `time`.
@@ -112,14 +131,26 @@ pub(super) async fn body(
         Ok((bytes, place))
     };
     let (body, mut place) = tokio::time::timeout(time, reading).await.map_err(|_| BodyRefusal::TooSlow)??;
-    let bytes = if zipped { unpack(body, limit).await? } else { body };
+    let bytes = if zipped {
+        let (bytes, back) = unpack(body, limit, place).await?;
+        place = back;
+        bytes
+    } else {
+        body
+    };
     if let Some(place) = &mut place {
         place.keep(units(bytes.len()) as usize);
     }
-    Ok(Body { bytes, _place: place })
+    Ok(Body { bytes, place })
 }
 
-async fn unpack(body: Bytes, limit: usize) -> Result<Bytes, BodyRefusal> {
+/// Unpacks a body. The work holds its place and gives it back with the bytes: it goes on when the client hangs up, and
+/// so does its need of memory.
+async fn unpack(
+    body: Bytes,
+    limit: usize,
+    place: Option<Held>,
+) -> Result<(Bytes, Option<Held>), BodyRefusal> {
     let unpack = move || {
         let mut plain = Vec::new();
         // One byte more than allowed tells "too large" from "just fits" without unpacking the rest.
@@ -127,7 +158,7 @@ async fn unpack(body: Bytes, limit: usize) -> Result<Bytes, BodyRefusal> {
             .take(limit as u64 + 1)
             .read_to_end(&mut plain)
             .map_err(|_| BodyRefusal::NotGzip)?;
-        if plain.len() > limit { Err(BodyRefusal::TooLarge(limit)) } else { Ok(Bytes::from(plain)) }
+        if plain.len() > limit { Err(BodyRefusal::TooLarge(limit)) } else { Ok((Bytes::from(plain), place)) }
     };
     tokio::task::spawn_blocking(unpack).await.unwrap_or(Err(BodyRefusal::Broken))
 }
@@ -281,5 +312,63 @@ mod tests {
         assert!(!xml(&long, false).headers().contains_key(CONTENT_ENCODING));
         assert!(!xml(&short, true).headers().contains_key(CONTENT_ENCODING));
         assert!(!long.wants_zipping());
+    }
+
+    /// A runtime whose one thread for long work is busy until the sender is dropped.
+    fn busy_runtime() -> (tokio::runtime::Runtime, std::sync::mpsc::Sender<()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let (release, released) = std::sync::mpsc::channel::<()>();
+        runtime.spawn_blocking(move || released.recv());
+        (runtime, release)
+    }
+
+    async fn is_free(places: &Shares<String>, units: u32) -> bool {
+        tokio::time::timeout(Duration::ZERO, places.of("alice".into()).take(units)).await.is_ok()
+    }
+
+    async fn begun_and_given_up(work: impl Future) {
+        tokio::select! {
+            biased;
+            _ = work => unreachable!("its thread is busy"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+
+    // Else whoever hangs up at once could have any number of bodies unpacked at the same time.
+    #[test]
+    fn a_place_is_held_while_a_body_is_unpacked_for_nobody() {
+        let (runtime, release) = busy_runtime();
+        runtime.block_on(async {
+            let places = Shares::new(10, 10);
+            let held = places.of("alice".into()).take(10).await;
+            let zipped = Document::new("x".repeat(5000)).zipped().unwrap();
+            begun_and_given_up(unpack(zipped, 10_000, Some(held))).await;
+            assert!(!is_free(&places, 1).await);
+            drop(release);
+            places.of("alice".into()).take(10).await;
+        });
+    }
+
+    #[test]
+    fn a_place_is_held_until_the_call_has_ended() {
+        let (runtime, release) = busy_runtime();
+        runtime.block_on(async {
+            let places = Shares::new(10, 10);
+            let place = Some(places.of("alice".into()).take(10).await);
+            let body = Body { bytes: Bytes::from_static(b"x"), place };
+            let work =
+                |bytes: Bytes| async move { tokio::task::spawn_blocking(move || bytes.len()).await.unwrap() };
+            begun_and_given_up(body.carry_out(work)).await;
+            tokio::task::yield_now().await;
+            assert!(!is_free(&places, 1).await);
+            drop(release);
+            places.of("alice".into()).take(10).await;
+            let body = Body { bytes: Bytes::from_static(b"xy"), place: None };
+            assert_eq!(body.carry_out(work).await, Some(2));
+        });
     }
 }

@@ -117,7 +117,7 @@ impl Face {
     }
 
     async fn request(
-        &self,
+        self: &Arc<Self>,
         request: hyper::Request<Incoming>,
         identity: Arc<Identity>,
         peer: SocketAddr,
@@ -133,8 +133,13 @@ impl Face {
             Err(refusal) => return refusal.into_response(),
         };
         let caller = Caller::new(identity, peer);
-        let answer = methods::answer(&self.aggregate, &self.ready, version, caller, body.bytes.clone()).await;
-        drop(body);
+        let face = Arc::clone(self);
+        let call = move |bytes| async move {
+            methods::answer(&face.aggregate, &face.ready, version, caller, bytes).await
+        };
+        let Some(answer) = body.carry_out(call).await else {
+            return http::ending(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the call failed\n"));
+        };
         if zipped && answer.len() > methods::LARGE && answer.wants_zipping() {
             let document = Arc::clone(&answer);
             // Compressed here or, should that fail, when it is sent.
