@@ -4,8 +4,6 @@ use crate::aggregate::{Aggregate, StartError};
 use crate::clock::{Clocks, GuardedClock};
 use crate::cloud::Cloud;
 use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
-use crate::faces::deltacloud::auth::Users;
-use crate::faces::deltacloud::{self, ListenError};
 use crate::faces::geni::Face;
 use crate::faces::geni::tls;
 use crate::faces::metrics;
@@ -16,6 +14,8 @@ use crate::reconcile::Reconciler;
 use crate::secrets::PasswordError;
 use crate::time::Clock;
 use credentials::{RootsError, TrustRoots, Verifier};
+use deltacloud_server::auth::Users;
+use deltacloud_server::{ListenError, NamedDriver};
 use listen::{Limits, TlsSetupError, open_files};
 use state::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
@@ -89,7 +89,7 @@ pub struct Service {
     face: Arc<Face>,
     listener: TcpListener,
     address: SocketAddr,
-    deltacloud: Option<(Arc<deltacloud::Face>, TcpListener)>,
+    deltacloud: Option<(Arc<deltacloud_server::Face>, TcpListener)>,
     metrics: Option<(Arc<metrics::Face>, TcpListener)>,
 }
 
@@ -262,7 +262,7 @@ async fn deltacloud_face(
     section: &DeltacloudSection,
     clouds: Vec<Cloud>,
     limits: Limits,
-) -> Result<(Arc<deltacloud::Face>, TcpListener), ServiceError> {
+) -> Result<(Arc<deltacloud_server::Face>, TcpListener), ServiceError> {
     let failed = |reason: String| ServiceError::Deltacloud(reason);
     let passwords = section
         .users
@@ -273,11 +273,13 @@ async fn deltacloud_face(
     let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
     let tls = match (&section.certificate, &section.key) {
         (Some(certificate), Some(key)) => {
-            Some(TlsAcceptor::from(deltacloud::server_config(certificate, key)?))
+            Some(TlsAcceptor::from(deltacloud_server::server_config(certificate, key)?))
         }
         _ => None,
     };
-    let face = Arc::new(deltacloud::Face::new(clouds, users, limits, tls));
+    let drivers =
+        clouds.into_iter().map(|cloud| NamedDriver { name: cloud.name, driver: cloud.driver }).collect();
+    let face = Arc::new(deltacloud_server::Face::new(drivers, users, limits, tls));
     let listener = face.bind(section.listen).await.map_err(|error: ListenError| failed(error.to_string()))?;
     if let Ok(address) = listener.local_addr() {
         info!(url = face.url(address), "serving the Deltacloud API");
@@ -352,7 +354,7 @@ fn open_driver(
 pub fn deltacloud_problems(config: &Config) -> Option<String> {
     let section = config.deltacloud.as_ref()?;
     let (certificate, key) = (section.certificate.as_ref()?, section.key.as_ref()?);
-    deltacloud::server_config(certificate, key).err().map(|error| format!("deltacloud: {error}"))
+    deltacloud_server::server_config(certificate, key).err().map(|error| format!("deltacloud: {error}"))
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The Deltacloud API, in both directions: requests of clients, read before anybody has logged in, and answers of clouds.
 
-use am_server::faces::deltacloud::multipart;
-use am_server::faces::deltacloud::negotiation::{USUAL, choose};
-use am_server::faces::deltacloud::params::{Params, Path};
 use bytes::Bytes;
+use deltacloud_server::multipart;
+use deltacloud_server::negotiation::{USUAL, choose};
+use deltacloud_server::params::{Params, Path};
 
 use drivers::deltacloud::reads_answer;
 

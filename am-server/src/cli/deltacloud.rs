@@ -2,15 +2,13 @@
 
 use super::serve::{announce, runtime, stop_signal};
 use super::{Failure, log_to_stderr};
-use crate::cloud::Cloud;
 use crate::config::LimitsSection;
-use crate::faces::deltacloud::auth::Users;
-use crate::faces::deltacloud::{Face, server_config};
 use crate::inspection;
 use crate::service;
-use crate::time::system_clock;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
+use deltacloud_server::auth::Users;
+use deltacloud_server::{Face, NamedDriver, server_config};
 use drivers::SystemClock;
 use drivers::mock::{MockConfig, MockDriver};
 use std::collections::BTreeSet;
@@ -49,13 +47,13 @@ enum Driver {
 impl Deltacloud {
     pub(super) fn run(self) -> Result<(), Failure> {
         let _log = log_to_stderr("info");
-        let cloud = match self.driver {
+        let driver = match self.driver {
             Driver::Mock => {
                 // Its own lacks firewalls and load balancers, which leaves clients nothing to try them on.
                 let config = MockConfig { lacks: BTreeSet::new(), ..MockConfig::deltacloud() };
                 let path = self.database.as_deref();
                 let driver = MockDriver::with_clock(path, config, Arc::new(SystemClock))?;
-                Cloud::new("mock", Arc::new(driver), system_clock(), Arc::default())
+                NamedDriver { name: "mock".to_owned(), driver: Arc::new(driver) }
             }
         };
         let tls = match (&self.tls_cert, &self.tls_key) {
@@ -69,7 +67,7 @@ impl Deltacloud {
         };
         let users = Users::new([("mockuser", "mockpassword")]);
         let limits = service::limits_with_open_files(&LimitsSection::default(), 1);
-        let face = Arc::new(Face::new(vec![cloud], users, limits, tls));
+        let face = Arc::new(Face::new(vec![driver], users, limits, tls));
         runtime()?.block_on(async {
             let listener = face.bind(self.listen).await?;
             let stop = stop_signal()?;
