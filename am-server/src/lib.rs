@@ -22,4 +22,5 @@ pub mod reconcile;
 pub mod registry;
 pub mod secrets;
 pub mod service;
+pub mod slices;
 pub mod time;

@@ -38,7 +38,7 @@ pub use ledger::{Availability, Ledger, holdings, sliver_holdings};
 pub use machine::{
     Allocate, Cancel, Cause, Delete, Departure, Event, Observe, Operate, Outcome, Proposal, Provision,
     Provisioning, Release, Renew, Restore, Selection, Shutdown, Sighting, Transition, Update, apply,
-    describe, status,
+    apply_all, describe, status,
 };
 pub use operational::{Instance, Operational, Phase, Power, Revision};
 pub use policy::{AllocateMode, Policy};

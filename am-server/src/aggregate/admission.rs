@@ -7,10 +7,11 @@
 use super::budget::Taken;
 use super::caller::{Caller, CredentialText};
 use super::{Aggregate, SliverRequest};
-use crate::error::{CallError, GeniCode, database, refused};
+use crate::error::{CallError, GeniCode, database};
+use crate::slices::SliceIdentity;
 use chrono::{DateTime, Utc};
 use credentials::{Authorised, Credential, CredentialError, MAX_STEPS, Operation, Target};
-use state::{Selection, Slice, Whereabouts};
+use state::{Selection, Whereabouts};
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use urn::{Kind, Urn};
@@ -49,37 +50,6 @@ pub struct Admitted {
     pub as_operator: bool,
     /// Which slice of that name is meant.
     pub identity: SliceIdentity,
-}
-
-/// Which slice of one name a caller means: the name may be given again after a slice is gone, and a certificate of the new
-/// slice bears another UUID (GENI certificates: `urn:uuid:` in the subjectAltName).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SliceIdentity {
-    /// Whichever has the name: operators of the aggregate, and the aggregate itself.
-    Any,
-    /// The one whose certificate bears this UUID (lower case), or none.
-    Certified(Option<String>),
-}
-
-impl SliceIdentity {
-    /// Refuses a slice that is another one of the same name.
-    ///
-    /// # Errors
-    /// geni_code 3.
-    pub(super) fn check(&self, slice: &Slice, now: DateTime<Utc>) -> Result<(), CallError> {
-        match self {
-            Self::Any => Ok(()),
-            Self::Certified(uuid) => slice.check_same(uuid.as_deref(), now).map_err(refused),
-        }
-    }
-
-    /// The slice as it is from now on known to be.
-    pub(super) fn known(&self, slice: Arc<Slice>, now: DateTime<Utc>) -> Arc<Slice> {
-        match self {
-            Self::Certified(uuid) if slice.uuid != *uuid => Arc::new(slice.known_as(uuid.as_deref(), now)),
-            _ => slice,
-        }
-    }
 }
 
 impl Aggregate {
@@ -293,7 +263,7 @@ impl Aggregate {
         } else {
             SliceIdentity::Certified(authorised.slice_uuid.map(|uuid| uuid.hyphenated().to_string()))
         };
-        let here = self.slice(&slice).await?;
+        let here = self.slices.slice(&slice).await?;
         identity.check(&here, self.now())?;
         Ok(Admitted {
             slice,
@@ -318,7 +288,7 @@ impl Aggregate {
 
     /// Refuses slivers of several slices in one call. Slivers that are not known at all are left to the call.
     async fn check_one_slice(&self, slice: &Urn, urns: &[Urn]) -> Result<(), CallError> {
-        let here = self.slice(slice).await?;
+        let here = self.slices.slice(slice).await?;
         let known: HashSet<&Urn> = here.slivers.iter().map(|sliver| &sliver.urn).collect();
         for urn in urns.iter().filter(|urn| !known.contains(urn)).take(MAX_LOOKED_UP) {
             match self.store().slice_of(urn).await.map_err(database)? {

@@ -27,7 +27,7 @@ impl Aggregate {
     /// No right to the slice (geni_code 3), an unknown sliver (12), part of a slice where slivers go together (13).
     pub async fn describe(&self, caller: &Caller, request: Describe) -> Result<Answer<Manifest>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::GetSliceResources).await?;
-        let slice = self.slice(&admitted.slice).await?;
+        let slice = self.slices.slice(&admitted.slice).await?;
         if !admitted.as_operator {
             slice.check_not_shut_down().map_err(refused)?;
         }

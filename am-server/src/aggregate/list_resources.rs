@@ -4,7 +4,7 @@ use super::Aggregate;
 use super::answer::Answer;
 use super::caller::{Caller, CredentialText};
 use super::inventory::ReadyAdvertisement;
-use crate::error::CallError;
+use crate::error::{CallError, GeniCode};
 use credentials::{Operation, Target};
 use std::sync::{Arc, PoisonError};
 
@@ -44,15 +44,15 @@ impl Aggregate {
         }
         let write = move || ready.document(request.available, request.compressed);
         // The first one after a change writes and perhaps compresses the whole document.
-        let document = tokio::task::spawn_blocking(write).await.map_err(|_| {
-            CallError::new(super::GeniCode::ServerError, "the advertisement could not be written")
-        })?;
+        let document = tokio::task::spawn_blocking(write)
+            .await
+            .map_err(|_| CallError::new(GeniCode::ServerError, "the advertisement could not be written"))?;
         Ok(Answer::of(document))
     }
 
     /// The advertisement that is kept ready, made anew when it is not true any more.
     fn advertisement(&self) -> Arc<ReadyAdvertisement> {
-        let held = self.store.ledger();
+        let held = self.store().ledger();
         let inventory = self.inventory();
         let mut ready = self.advertisement.lock().unwrap_or_else(PoisonError::into_inner);
         match &*ready {

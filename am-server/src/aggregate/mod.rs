@@ -2,7 +2,7 @@
 //!
 //! Every call goes the same way. It is admitted ([`Aggregate::admit`]): the URNs it names are read, the slice they
 //! belong to is found, and the caller's credentials are held against it, in this one place. Then it
-//! either reads the slice, or changes it in one transaction ([`Aggregate::transact`]): load, pure transition,
+//! either reads the slice, or changes it in one transaction ([`Slices::transact`]): load, pure transition,
 //! save. No call talks to a driver; what a transition wants of the clouds is found by the reconciler.
 
 pub mod allocate;
@@ -31,24 +31,23 @@ mod admission;
 mod budget;
 mod demands;
 mod ends;
-mod locks;
 mod ssh_key;
 mod volumes;
 
-pub use admission::{Admitted, SliceIdentity};
+pub use admission::Admitted;
 
 use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
-use crate::error::{CallError, GeniCode, database, refused};
+use crate::error::CallError;
 use crate::metrics::Metrics;
+use crate::slices::Slices;
 use answer::{SliverEntry, Slivers};
 use budget::Budgets;
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
 use inventory::{Inventory, ReadyAdvertisement};
-use locks::SliceLocks;
 use state::{Event, Ledger, Policy, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -57,8 +56,6 @@ use urn::{Authority, Urn};
 
 /// Calls whose large credentials are verified at once.
 const VERIFYING: usize = 2;
-/// How often a transaction is tried again when another one was faster.
-const ATTEMPTS: usize = 16;
 
 /// What most calls name: slivers, and the right to them.
 #[derive(Debug, Clone)]
@@ -74,21 +71,18 @@ pub struct Aggregate {
     config: Config,
     authority: Authority,
     principal: credentials::Aggregate,
-    policy: Policy,
     limits: rspec::Limits,
     verifier: Arc<Verifier>,
     /// Places for large credentials being verified.
     verifying: Arc<Semaphore>,
     /// What callers may have verified anew.
     budgets: Arc<Budgets>,
-    store: Arc<dyn Store>,
+    slices: Arc<Slices>,
     clouds: Vec<Cloud>,
     inventory: RwLock<Arc<Inventory>>,
     /// Held by whoever puts another inventory in place.
     restocking: tokio::sync::Mutex<()>,
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
-    locks: SliceLocks,
-    clock: Arc<GuardedClock>,
     metrics: Arc<Metrics>,
 }
 
@@ -134,18 +128,15 @@ impl Aggregate {
             config,
             authority,
             principal: credentials::Aggregate { urn, operators },
-            policy,
             limits,
             verifier,
             verifying: Arc::new(Semaphore::new(VERIFYING)),
             budgets,
-            store,
+            slices: Arc::new(Slices::new(store, clock, policy)),
             clouds,
             inventory: RwLock::new(Arc::new(inventory)),
             restocking: tokio::sync::Mutex::default(),
             advertisement: Mutex::new(None),
-            locks: SliceLocks::default(),
-            clock,
             metrics,
         })
     }
@@ -153,14 +144,14 @@ impl Aggregate {
     /// Now, in whole seconds.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
+        self.slices.now()
     }
 
     /// The clock, which may have doubts about the time. Credentials and certificates are judged by
     /// [`GuardedClock::latest`], expiry by [`GuardedClock::earliest`].
     #[must_use]
     pub fn clock(&self) -> &Arc<GuardedClock> {
-        &self.clock
+        self.slices.clock()
     }
 
     /// Whom the aggregate trusts.
@@ -202,13 +193,13 @@ impl Aggregate {
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.store
+        self.slices.store()
     }
 
     /// The rules slivers are lent by.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.policy
+        self.slices.policy()
     }
 
     /// What there is to lend.
@@ -217,120 +208,20 @@ impl Aggregate {
         Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The slice as it was last saved, or an empty one.
-    pub(crate) async fn slice(&self, urn: &Urn) -> Result<Arc<Slice>, CallError> {
-        let stored = self.store.slice(urn).await.map_err(database)?;
-        Ok(stored.unwrap_or_else(|| Arc::new(Slice::new(urn.clone(), self.now()))))
+    /// The slices and their transactions.
+    #[must_use]
+    pub fn slices(&self) -> &Arc<Slices> {
+        &self.slices
     }
 
-    /// Changes a slice in one transaction: loads it, lets `event` say what happens to it, applies that and saves
-    /// the result. Calls on one slice come one after the other; what another process or a race for capacity
-    /// spoils is tried again from the start.
-    pub(crate) async fn transact<F>(&self, admitted: &Admitted, event: F) -> Result<Transition, CallError>
+    /// Changes the slice of an admitted call by one event, in one transaction ([`Slices::transact`]).
+    async fn transact<F>(&self, admitted: &Admitted, event: F) -> Result<Transition, CallError>
     where
         F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
     {
-        self.transact_as(&admitted.slice, &admitted.identity, event).await
+        let events = move |slice: &Slice, held: &Ledger| Ok(vec![event(slice, held)?]);
+        self.slices.transact(&admitted.slice, &admitted.identity, events).await
     }
-
-    /// As [`Aggregate::transact`], for the aggregate's own work on a slice, whichever it is.
-    pub(crate) async fn transact_own<F>(&self, urn: &Urn, event: F) -> Result<Transition, CallError>
-    where
-        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
-    {
-        self.transact_as(urn, &SliceIdentity::Any, event).await
-    }
-
-    async fn transact_as<F>(
-        &self,
-        urn: &Urn,
-        identity: &SliceIdentity,
-        event: F,
-    ) -> Result<Transition, CallError>
-    where
-        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
-    {
-        let mut cleared = false;
-        for _ in 0..ATTEMPTS {
-            let turn = self.locks.take(urn).await;
-            let spoilt = match self.attempt(urn, identity, &event, self.now()).await {
-                Ok(transition) => return Ok(transition),
-                Err(spoilt) => spoilt,
-            };
-            drop(turn);
-            match spoilt {
-                Spoilt::Race => {}
-                // What has expired may still be held: with that out of the way there may be room.
-                Spoilt::NoRoom(_) if !cleared => {
-                    self.expire_due().await;
-                    cleared = true;
-                }
-                Spoilt::NoRoom(error) | Spoilt::For(error) => return Err(error),
-            }
-        }
-        Err(CallError::new(GeniCode::Busy, format!("slice {urn} is being changed by other calls; try again")))
-    }
-
-    async fn attempt<F>(
-        &self,
-        urn: &Urn,
-        identity: &SliceIdentity,
-        event: &F,
-        now: DateTime<Utc>,
-    ) -> Result<Transition, Spoilt>
-    where
-        F: Fn(&Slice, &Ledger) -> Result<Event, CallError> + Send,
-    {
-        let slice = self.slice(urn).await.map_err(Spoilt::For)?;
-        identity.check(&slice, now).map_err(Spoilt::For)?;
-        let slice = identity.known(slice, now);
-        let event = event(&slice, &self.store.ledger()).map_err(|error| match error.code() {
-            GeniCode::TooBig | GeniCode::VlanUnavailable => Spoilt::NoRoom(error),
-            _ => Spoilt::For(error),
-        })?;
-        let transition = state::apply(&slice, &event, now, &self.policy)
-            .map_err(|refusal| Spoilt::For(refused(refusal)))?;
-        match self.store.save(&transition).await {
-            Ok(_) => Ok(transition),
-            // Placement saw room that is gone by now: the next attempt sees what is left, or that nothing is.
-            Err(StoreError::Conflict { .. } | StoreError::Exhausted { .. }) => Err(Spoilt::Race),
-            Err(error) => Err(Spoilt::For(database(error))),
-        }
-    }
-
-    /// Lets the time pass for all slices with slivers that have expired.
-    pub(crate) async fn expire_due(&self) {
-        let now = self.clock.earliest();
-        let due = match self.store.due(now).await {
-            Ok(due) => due,
-            Err(error) => return tracing::error!(%error, "what has expired cannot be found"),
-        };
-        for slice in due {
-            let turn = self.locks.take(&slice).await;
-            match self.attempt(&slice, &SliceIdentity::Any, &|_: &Slice, _: &_| Ok(Event::Expire), now).await
-            {
-                Ok(transition) => {
-                    tracing::info!(%slice, slivers = transition.departed.len(), "slivers expired")
-                }
-                Err(Spoilt::For(error) | Spoilt::NoRoom(error)) => {
-                    tracing::error!(%slice, %error, "slivers cannot expire");
-                }
-                // Someone else changed the slice, and thereby dropped what had expired.
-                Err(Spoilt::Race) => {}
-            }
-            drop(turn);
-        }
-    }
-}
-
-/// Why an attempt at a transaction did not succeed.
-enum Spoilt {
-    /// Another transaction was faster; the next attempt may succeed.
-    Race,
-    /// There is no room for what is wanted.
-    NoRoom(CallError),
-    /// For good.
-    For(CallError),
 }
 
 /// The slivers of a slice by name.

@@ -21,7 +21,7 @@ impl Aggregate {
     /// No right to the slice (geni_code 3), an unknown sliver or a slice without slivers (12).
     pub async fn status(&self, caller: &Caller, request: Status) -> Result<Answer<Slivers>, CallError> {
         let admitted = self.admit(caller, &request.target, Operation::SliverStatus).await?;
-        let slice = self.slice(&admitted.slice).await?;
+        let slice = self.slices.slice(&admitted.slice).await?;
         if !admitted.as_operator {
             slice.check_not_shut_down().map_err(refused)?;
         }

@@ -183,7 +183,7 @@ impl Aggregate {
         for (cloud, stock) in &changed {
             let components = stock.realms.len();
             info!(driver = cloud.name, components, "the driver has other things to lend than before");
-            stock.note(&*self.store, cloud).await?;
+            stock.note(&**self.store(), cloud).await?;
         }
         let now = |cloud: &Cloud| {
             let found = changed.iter().find(|(it, _)| it.name == cloud.name);
@@ -191,7 +191,7 @@ impl Aggregate {
         };
         let inventory =
             Inventory::new(&self.config, self.clouds.iter().map(|cloud| (cloud.clone(), now(cloud))));
-        self.store.set_totals(&inventory.totals(self.config.vlans())).await?;
+        self.store().set_totals(&inventory.totals(self.config.vlans())).await?;
         *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
         Ok(())
     }

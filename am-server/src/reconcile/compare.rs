@@ -148,7 +148,7 @@ impl Reconciler {
 
     /// Takes from `unclaimed` what belongs to these slivers: the instances at drivers that they know of.
     async fn claim(&self, slice: &Urn, slivers: &[Urn], unclaimed: &mut Unclaimed<'_>) {
-        let found = self.aggregate.slice(slice).await;
+        let found = self.aggregate.slices().slice(slice).await;
         for urn in slivers {
             let sliver = found.as_ref().ok().and_then(|slice| slice.sliver(urn));
             let token = self.token(urn);

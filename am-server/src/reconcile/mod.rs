@@ -22,12 +22,14 @@ mod volumes;
 use crate::aggregate::Aggregate;
 use crate::aggregate::manifest::InstanceDetail;
 use crate::error::CallError;
+use crate::slices::SliceIdentity;
 use chrono::{DateTime, Utc};
 use drivers::{Collection, DriverError, Instance as Machine, InstanceAction, Operation, Verb};
 use looks::{Looks, Missing};
 use sha2::{Digest, Sha256};
 use state::{
-    Event, Goal, Instance, Observe, Phase, Power, ResourceKind, Sighting, Sliver, StoreError, Whereabouts,
+    Event, Goal, Instance, Ledger, Observe, Phase, Power, ResourceKind, Sighting, Slice, Sliver, StoreError,
+    Whereabouts,
 };
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -174,7 +176,7 @@ impl Reconciler {
 
     /// One round over all that is not as it should be.
     async fn pass(self: &Arc<Self>) -> Left {
-        self.aggregate.expire_due().await;
+        self.aggregate.slices().expire_due().await;
         let departed = self.clear_departed().await;
         let slivers = self.work_on_unsettled().await;
         self.look_again_for_missing().await;
@@ -241,7 +243,7 @@ impl Reconciler {
     }
 
     async fn work_on_slice(self: Arc<Self>, urn: Urn, names: HashSet<Urn>, pause: Duration) {
-        let slice = match self.aggregate.slice(&urn).await {
+        let slice = match self.aggregate.slices().slice(&urn).await {
             Ok(slice) => slice,
             Err(error) => return log_call(&urn, &error),
         };
@@ -265,8 +267,9 @@ impl Reconciler {
         if sightings.is_empty() {
             return;
         }
-        let event = |_: &_, _: &_| Ok(Event::Observe(Observe { sightings: sightings.clone() }));
-        if let Err(error) = self.aggregate.transact_own(slice, event).await {
+        let events =
+            |_: &Slice, _: &Ledger| Ok(vec![Event::Observe(Observe { sightings: sightings.clone() })]);
+        if let Err(error) = self.aggregate.slices().transact(slice, &SliceIdentity::Any, events).await {
             log_call(slice, &error);
         }
     }

@@ -66,7 +66,7 @@ impl Reconciler {
 
     /// Takes out the volumes that these slivers of a slice have.
     pub(super) async fn claim_volumes(&self, slice: &Urn, slivers: &[Urn], strays: &mut Strays) {
-        let found = self.aggregate.slice(slice).await;
+        let found = self.aggregate.slices().slice(slice).await;
         for urn in slivers {
             let sliver = found.as_ref().ok().and_then(|slice| slice.sliver(urn));
             strays.claim(&self.token(urn), sliver);

@@ -158,8 +158,9 @@ impl World {
     }
 
     async fn does(&self, event: Event) {
-        let event = |_: &_, _: &_| Ok(event.clone());
-        self.reconciler.aggregate.transact_own(&urn("slice", "demo"), event).await.unwrap();
+        let events = |_: &Slice, _: &Ledger| Ok(vec![event.clone()]);
+        let slices = self.reconciler.aggregate.slices();
+        slices.transact(&urn("slice", "demo"), &SliceIdentity::Any, events).await.unwrap();
     }
 
     async fn operate(&self, action: &str) {
@@ -173,11 +174,11 @@ impl World {
     }
 
     async fn version(&self) -> u64 {
-        self.reconciler.aggregate.slice(&urn("slice", "demo")).await.unwrap().version
+        self.reconciler.aggregate.slices().slice(&urn("slice", "demo")).await.unwrap().version
     }
 
     async fn sliver(&self) -> Sliver {
-        let slice = self.reconciler.aggregate.slice(&urn("slice", "demo")).await.unwrap();
+        let slice = self.reconciler.aggregate.slices().slice(&urn("slice", "demo")).await.unwrap();
         slice.slivers[0].clone()
     }
 

@@ -27,6 +27,7 @@ mod provision;
 mod read;
 mod release;
 mod renew;
+mod report;
 mod restore;
 mod selection;
 mod shutdown;
@@ -53,6 +54,7 @@ use crate::refusal::Refusal;
 use crate::slice::Slice;
 use crate::time::whole_seconds;
 use chrono::{DateTime, Utc};
+use report::Report;
 use transition::Work;
 
 /// Everything that can happen to a slice.
@@ -98,22 +100,46 @@ pub fn apply(
     now: DateTime<Utc>,
     policy: &Policy,
 ) -> Result<Transition, Refusal> {
+    apply_all(slice, std::slice::from_ref(event), now, policy)
+}
+
+/// What `events`, one after the other and all at `now`, make of `slice`: one transition, as of a single event.
+///
+/// The report has one entry for each sliver that any of the events named, in the order in which they did. An entry
+/// tells the sliver as it is after the last event; it counts as changed if any of the events changed it.
+///
+/// # Errors
+/// [`Refusal`]: one of the events may not happen; none of them has, and the slice stays as it was.
+pub fn apply_all(
+    slice: &Slice,
+    events: &[Event],
+    now: DateTime<Utc>,
+    policy: &Policy,
+) -> Result<Transition, Refusal> {
     let mut work = Work::begin(slice, whole_seconds(now), policy);
-    let report = match event {
-        Event::Allocate(call) => allocate::run(call, &mut work)?,
-        Event::Provision(call) => provision::run(call, &mut work)?,
-        Event::Renew(call) => renew::run(call, &mut work)?,
-        Event::Update(call) => update::run(call, &mut work)?,
-        Event::Cancel(call) => cancel::run(call, &mut work)?,
-        Event::Delete(call) => delete::run(call, &mut work)?,
-        Event::Operate(call) => operate::run(call, &mut work)?,
-        Event::Shutdown(call) => shutdown::run(call, &mut work),
-        Event::Restore(call) => restore::run(call, &mut work),
-        Event::Release(call) => release::run(call, &mut work),
-        Event::Expire => expire::run(&work),
-        Event::Observe(call) => observe::run(call, &mut work),
-    };
+    let mut report = Report::default();
+    for event in events {
+        report.add(run(event, &mut work)?);
+    }
+    let report = report.finish(&work.slice);
     Ok(work.finish(slice, report))
+}
+
+fn run(event: &Event, work: &mut Work<'_>) -> Result<Vec<Outcome>, Refusal> {
+    Ok(match event {
+        Event::Allocate(call) => allocate::run(call, work)?,
+        Event::Provision(call) => provision::run(call, work)?,
+        Event::Renew(call) => renew::run(call, work)?,
+        Event::Update(call) => update::run(call, work)?,
+        Event::Cancel(call) => cancel::run(call, work)?,
+        Event::Delete(call) => delete::run(call, work)?,
+        Event::Operate(call) => operate::run(call, work)?,
+        Event::Shutdown(call) => shutdown::run(call, work),
+        Event::Restore(call) => restore::run(call, work),
+        Event::Release(call) => release::run(call, work),
+        Event::Expire => expire::run(work),
+        Event::Observe(call) => observe::run(call, work),
+    })
 }
 
 #[cfg(test)]
