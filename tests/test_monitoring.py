@@ -1,5 +1,6 @@
 """What operators see: figures for Prometheus, read by its own strict reader, and health."""
 
+import os
 import re
 import socket
 import sqlite3
@@ -12,13 +13,14 @@ from prometheus_client.openmetrics import parser
 
 from harness import binary, poll, rspec
 from harness.client import options
+from harness.server import Server
 
 
 class Monitor:
     """Reads the figures of a server."""
 
-    def __init__(self, server):
-        log = re.sub(r"\x1b\[[0-9;]*m", "", server.log.read_text())
+    def __init__(self, server, log=None):
+        log = re.sub(r"\x1b\[[0-9;]*m", "", server.log.read_text() if log is None else log)
         self.url = re.search(r"serving figures and health.*?url=\"?(http://127\.0\.0\.1:\d+)", log)[1]
 
     def get(self, path, method="GET"):
@@ -167,6 +169,48 @@ def test_a_cloud_of_many_realms_is_told_as_one(start_server):
         )
         assert len(totals) == len(held) == shown and ("*" in totals) == (shown == 1)
         assert (sum(totals.values()), sum(held.values())) == (2 * count, 1)
+
+
+def test_lines_of_an_unread_log_are_counted(new_home):
+    # A pipe that nobody reads: it fills, then the service's own room for lines, and calls go on.
+    home = new_home()
+    reader, writer = os.pipe()
+    server = Server(home, metrics=METRICS, log_to=writer)
+    os.close(writer)
+    try:
+        # The log says which port it is.
+        head = b""
+        while b"serving figures" not in head or not head.endswith(b"\n"):
+            head += os.read(reader, 65536)
+        monitor = Monitor(server, head.decode())
+        assert monitor.values()["am_log_lines_dropped_total",] == 0
+        slice = server.slice()
+        # Wide characters take four bytes in the log and one in the bound on a message.
+        long = "\N{GRINNING FACE}" * 1_900
+        wrong = {"geni_rspec_version": {"type": long, "version": "3"}}
+
+        def dropped():
+            for _ in range(100):
+                slice.client.call("ListResources", slice.credentials, wrong).refused(4)
+            return monitor.values()["am_log_lines_dropped_total",]
+
+        poll.until(lambda: dropped() > 0, "lines being dropped")
+        os.set_blocking(reader, False)
+        text = b""
+
+        def said():
+            nonlocal text
+            try:
+                while piece := os.read(reader, 1 << 20):
+                    text = text[-4096:] + piece
+            except BlockingIOError:
+                pass
+            return b"log lines were dropped" in text
+
+        poll.until(said, "the log saying that lines are missing")
+    finally:
+        server.stop()
+        os.close(reader)
 
 
 def test_health_and_wrong_requests(start_server):

@@ -1,12 +1,12 @@
 //! The service put together: configuration, trust, store, drivers, aggregate, face and reconciler.
 
 use crate::aggregate::{Aggregate, StartError};
+use crate::api::geni::Face;
+use crate::api::geni::tls;
+use crate::api::metrics;
 use crate::clock::{Clocks, GuardedClock};
 use crate::cloud::Cloud;
 use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
-use crate::faces::geni::Face;
-use crate::faces::geni::tls;
-use crate::faces::metrics;
 use crate::health;
 use crate::inspection;
 use crate::metrics::Metrics;

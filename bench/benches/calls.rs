@@ -4,7 +4,7 @@
 #![allow(clippy::expect_used, reason = "a benchmark that cannot be set up has nothing to measure")]
 
 use am_server::aggregate::answer::{Answer, SliverEntry, Slivers};
-use am_server::faces::geni::{reply, xmlrpc};
+use am_server::api::geni::{reply, xmlrpc};
 use bench::documents::plain;
 use bench::xmlrpc::{CallBuilder, escape};
 use chrono::DateTime;

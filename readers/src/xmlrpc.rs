@@ -1,7 +1,7 @@
 //! Calls of the AM API: XML-RPC.
 
 use crate::{Growth, Reader, parts, refused, taken, xml};
-use am_server::faces::geni::xmlrpc;
+use am_server::api::geni::xmlrpc;
 
 /// A method call.
 pub const XMLRPC: Reader =

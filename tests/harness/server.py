@@ -24,8 +24,10 @@ class Server:
     no panic in it, and nothing secret.
     """
 
-    def __init__(self, home: Home, pace=FAST, launcher=(), **sections):
+    def __init__(self, home: Home, pace=FAST, launcher=(), log_to=None, **sections):
         self.home = home
+        # Where the log goes instead of a file: a file descriptor.
+        self.log_to = log_to
         # A command that starts the program in another environment: its own arguments, then the program's.
         self.launcher = list(launcher)
         self.process = None
@@ -55,7 +57,7 @@ class Server:
                     *("--clock-ahead", self.home.clock_file, "--wall-clock-ahead", self.home.wall_clock_file),
                 ],
                 stdout=subprocess.PIPE,
-                stderr=log,
+                stderr=log if self.log_to is None else self.log_to,
                 stdin=subprocess.DEVNULL,
                 env={**os.environ, "AM_LOG": os.environ.get("AM_LOG", "debug,rustls=info,hyper=info")},
             )

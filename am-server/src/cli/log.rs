@@ -11,6 +11,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -34,6 +35,13 @@ impl Drop for Log {
         if let Some(queue) = &self.0 {
             queue.flush(AT_THE_END);
         }
+    }
+}
+
+impl Log {
+    /// The number of lines dropped since the start, as it grows.
+    pub(super) fn lines_dropped(&self) -> Arc<AtomicU64> {
+        self.0.as_ref().map(|queue| Arc::clone(&queue.lines_dropped)).unwrap_or_default()
     }
 }
 
@@ -72,6 +80,8 @@ struct Queue {
     more: Condvar,
     /// Something was written.
     less: Condvar,
+    /// Lines for which there was no room, since the start.
+    lines_dropped: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -81,7 +91,7 @@ struct State {
     writing: bool,
     /// Somebody waits for everything to be written.
     flushing: bool,
-    /// Lines for which there was no room.
+    /// Lines for which there was no room, since a line said so.
     dropped: u64,
 }
 
@@ -101,6 +111,7 @@ impl Queue {
         let mut state = self.state();
         if state.text.len() + line.len() > WAITING {
             state.dropped += 1;
+            self.lines_dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
         let (was_empty, was_urgent) = (state.text.is_empty(), state.is_urgent());
@@ -323,13 +334,17 @@ mod tests {
         }
         assert!(queue.state().text.len() <= WAITING);
         drop(held);
-        let dropped = usize::try_from(reported.recv().unwrap()).unwrap();
+        let dropped = reported.recv().unwrap();
+        let log = Log(Some(Arc::clone(&queue)));
+        assert_eq!(log.lines_dropped().load(Ordering::Relaxed), dropped);
+        let dropped = usize::try_from(dropped).unwrap();
         queue.flush(Duration::from_secs(60));
         assert!(dropped > lines / 2);
         assert_eq!(*taken.lock().unwrap() / line.len() + dropped, lines);
         queue.add(&line);
         queue.flush(Duration::from_secs(60));
         assert_eq!(*taken.lock().unwrap() / line.len() + dropped, lines + 1, "it goes on");
+        assert_eq!(log.lines_dropped().load(Ordering::Relaxed), dropped as u64, "none is counted twice");
     }
 
     /// Counts what it takes, and takes nothing until it is let go.

@@ -29,7 +29,7 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let _log = log_to_stderr("info");
+        let log = log_to_stderr("info");
         let config = Config::load(&self.config)?;
         runtime()?.block_on(async {
             let clocks = ahead(system_clocks(), self.clock_ahead, self.wall_clock_ahead);
@@ -48,6 +48,7 @@ impl Serve {
                 warn!(%warning, "the configuration needs attention");
             }
             let service = Service::start(config, clocks).await?;
+            service.aggregate().metrics().watch_log(log.lines_dropped());
             confirm_clock_on_signal(Arc::clone(service.aggregate().clock()))?;
             let _file_size = survive_file_size_limit()?;
             // Whoever was told that it is ready may ask it to end.

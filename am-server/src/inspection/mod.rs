@@ -9,8 +9,8 @@ mod files;
 
 pub use certificates::{Watched, watched};
 
+use crate::api::geni::tls;
 use crate::config::Config;
-use crate::faces::geni::tls;
 use crate::service;
 use chrono::{DateTime, Utc};
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Renew: urns, credentials, expiration_time, options; a list of slivers comes back.
 
 use crate::aggregate::renew::Renew;
+use crate::api::geni::arguments::Arguments;
+use crate::api::geni::context::{Answering, Context};
+use crate::api::geni::reply;
 use crate::error::CallError;
-use crate::faces::geni::arguments::Arguments;
-use crate::faces::geni::context::{Answering, Context};
-use crate::faces::geni::reply;
 
 /// Answers the call.
 pub(super) fn answer(context: Context<'_>, arguments: Arguments) -> Answering<'_> {

@@ -1,21 +1,20 @@
 //! What the service counts about itself, for operators.
 //!
 //! Two kinds of figures: what happens is counted as it happens, at the cost of a few atomics ([`Metrics`]); what is, is
-//! looked up when somebody asks (`snapshot`). Every label has few values, whatever callers send: names of calls, codes,
+//! looked up when somebody asks ([`crate::api::metrics`]). Every label has few values, whatever callers send: names of calls, codes,
 //! states, drivers, operations. `docs/monitoring.md` says what each figure means.
-
-mod snapshot;
 
 use crate::inspection::Watched;
 use drivers::{DriverError, Operation};
+use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Bounds of the buckets for calls, in seconds: a call is a transaction on this machine.
@@ -24,9 +23,9 @@ const CALL_SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05
 const CLOUD_SECONDS: [f64; 10] = [0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0];
 
 /// A name and a value that never change.
-type Fixed = (&'static str, &'static str);
+pub(crate) type Fixed = (&'static str, &'static str);
 /// A name and a value of the configuration.
-type Named = (&'static str, String);
+pub(crate) type Named = (&'static str, String);
 /// Histograms by label.
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -86,6 +85,8 @@ pub struct Metrics {
     round_seconds: Histogram,
     last_round: Gauge<f64, AtomicU64>,
     certificates: OnceLock<Vec<Watched>>,
+    /// Lines of the log that were dropped.
+    lines_dropped: OnceLock<Arc<AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -113,15 +114,16 @@ impl Metrics {
             round_seconds: Histogram::new(CLOUD_SECONDS),
             last_round: Gauge::default(),
             certificates: OnceLock::new(),
+            lines_dropped: OnceLock::new(),
         };
         // A series that is there from the start shows its first event as a rise.
         for reason in Unserved::ALL {
             drop(metrics.unserved.get_or_create(&[("reason", reason.as_str())]));
         }
-        Self { registry: metrics.registry(), ..metrics }
+        Self { registry: metrics.registered(), ..metrics }
     }
 
-    fn registry(&self) -> Registry {
+    fn registered(&self) -> Registry {
         let mut all = Registry::default();
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         all.register("am_build", "The program", version);
@@ -158,6 +160,29 @@ impl Metrics {
     /// Tells the certificates that the service works with, once: their ends are shown from now on.
     pub fn watch_certificates(&self, certificates: Vec<Watched>) {
         let _ = self.certificates.set(certificates);
+    }
+
+    /// The certificates that are watched.
+    pub(crate) fn certificates(&self) -> impl Iterator<Item = &Watched> {
+        self.certificates.get().into_iter().flatten()
+    }
+
+    /// Tells the counter of the log's dropped lines, once: it is shown from now on.
+    pub fn watch_log(&self, lines_dropped: Arc<AtomicU64>) {
+        let _ = self.lines_dropped.set(lines_dropped);
+    }
+
+    /// Lines of the log that were dropped, as far as the log is watched.
+    pub(crate) fn lines_dropped(&self) -> u64 {
+        self.lines_dropped.get().map_or(0, |lines| lines.load(Ordering::Relaxed))
+    }
+
+    /// The figures that are counted as things happen, in the OpenMetrics text format without its end.
+    pub(crate) fn counted(&self) -> String {
+        let mut text = String::with_capacity(32 << 10);
+        // Writing to memory does not fail.
+        let _ = encode_registry(&mut text, &self.registry);
+        text
     }
 
     /// A call was answered.
@@ -247,17 +272,10 @@ fn code(number: i32) -> &'static str {
 mod tests {
     use super::*;
     use drivers::{Collection, Verb};
-    use prometheus_client::encoding::text::encode;
-
-    fn text(metrics: &Metrics) -> String {
-        let mut text = String::new();
-        encode(&mut text, &metrics.registry).unwrap();
-        text
-    }
 
     #[track_caller]
     fn shows(metrics: &Metrics, line: &str) {
-        let text = text(metrics);
+        let text = metrics.counted();
         assert!(text.lines().any(|it| it == line), "{line:?} is not in\n{text}");
     }
 

@@ -1,11 +1,11 @@
 //! Shutdown: slice_urn, credentials, options; a boolean comes back.
 
 use crate::aggregate::shutdown::Shutdown;
+use crate::api::geni::arguments::Arguments;
+use crate::api::geni::context::{Answering, Context};
+use crate::api::geni::http::Document;
+use crate::api::geni::reply;
 use crate::error::CallError;
-use crate::faces::geni::arguments::Arguments;
-use crate::faces::geni::context::{Answering, Context};
-use crate::faces::geni::http::Document;
-use crate::faces::geni::reply;
 use std::sync::Arc;
 
 /// Answers the call.

@@ -2,12 +2,12 @@
 
 use crate::aggregate::answer::Answer;
 use crate::aggregate::list_resources::ListResources;
+use crate::api::geni::arguments::Arguments;
+use crate::api::geni::context::{Answering, Context};
+use crate::api::geni::http::Document;
+use crate::api::geni::ready::Ready;
+use crate::api::geni::reply;
 use crate::error::CallError;
-use crate::faces::geni::arguments::Arguments;
-use crate::faces::geni::context::{Answering, Context};
-use crate::faces::geni::http::Document;
-use crate::faces::geni::ready::Ready;
-use crate::faces::geni::reply;
 use std::sync::Arc;
 
 /// Answers the call.

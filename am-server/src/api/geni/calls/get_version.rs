@@ -1,11 +1,11 @@
 //! GetVersion: options; what the aggregate is and speaks comes back, and no credential is asked for.
 
 use crate::aggregate::get_version::{AM_TYPE, VersionInfo};
-use crate::faces::geni::arguments::{Arguments, Options};
-use crate::faces::geni::context::{Answering, Context};
-use crate::faces::geni::reply;
-use crate::faces::geni::version::Version;
-use crate::faces::geni::xmlrpc::Writer;
+use crate::api::geni::arguments::{Arguments, Options};
+use crate::api::geni::context::{Answering, Context};
+use crate::api::geni::reply;
+use crate::api::geni::version::Version;
+use crate::api::geni::xmlrpc::Writer;
 
 /// Answers the call.
 pub(super) fn answer(context: Context<'_>, mut arguments: Arguments) -> Answering<'_> {

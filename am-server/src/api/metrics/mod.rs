@@ -1,7 +1,9 @@
-//! The face for monitoring: figures and health over plain HTTP, on addresses of this machine alone.
+//! The API for monitoring: figures and health over plain HTTP, on addresses of this machine alone.
 //!
 //! `GET /metrics` gives all figures in the OpenMetrics text format, which Prometheus reads; `GET /health` says whether the
 //! service can do its work ([`crate::health`]).
+
+mod snapshot;
 
 use crate::aggregate::Aggregate;
 use bytes::Bytes;
@@ -102,7 +104,7 @@ impl Face {
     async fn figures(&self) -> Response<Full<Bytes>> {
         let read = async {
             let _turn = self.reading.lock().await;
-            self.aggregate.metrics().text(&self.aggregate).await
+            snapshot::text(&self.aggregate).await
         };
         match tokio::time::timeout(PATIENCE, read).await {
             Ok(Ok(figures)) => {
@@ -139,9 +141,9 @@ fn is_local<B>(request: &Request<B>) -> bool {
     bare.parse::<IpAddr>().is_ok() || name.eq_ignore_ascii_case("localhost")
 }
 
-/// The database is not as it should be; how, is for the log.
+/// The answer while the database fails. Only the log says how.
 fn unwell(reason: &str) -> Response<Full<Bytes>> {
-    error!(reason, "the database fails those who watch the service");
+    error!(reason, "the figures cannot be read: the database does not answer");
     text(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; the log says more\n")
 }
 

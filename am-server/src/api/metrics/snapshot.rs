@@ -1,8 +1,8 @@
-//! What is, looked up when somebody asks.
+//! All figures as text: those that were counted, and those that are looked up when somebody asks.
 
-use super::{Fixed, Metrics, Named};
 use crate::aggregate::Aggregate;
 use crate::aggregate::inventory::{vlan_resource, volumes_resource};
+use crate::metrics::{Fixed, Named};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
@@ -16,20 +16,16 @@ const REALMS: usize = 50;
 /// The realm that stands for all of a driver.
 const ALL: &str = "*";
 
-impl Metrics {
-    /// All figures, in the OpenMetrics text format.
-    ///
-    /// # Errors
-    /// The store does not answer.
-    pub async fn text(&self, aggregate: &Aggregate) -> Result<String, StoreError> {
-        let now = snapshot(aggregate).await?;
-        let mut text = String::with_capacity(32 << 10);
-        // Writing to memory does not fail.
-        let _ = encode_registry(&mut text, &self.registry)
-            .and_then(|()| encode_registry(&mut text, &now))
-            .and_then(|()| encode_eof(&mut text));
-        Ok(text)
-    }
+/// All figures, in the OpenMetrics text format.
+///
+/// # Errors
+/// The store does not answer.
+pub(super) async fn text(aggregate: &Aggregate) -> Result<String, StoreError> {
+    let now = snapshot(aggregate).await?;
+    let mut text = aggregate.metrics().counted();
+    // Writing to memory does not fail.
+    let _ = encode_registry(&mut text, &now).and_then(|()| encode_eof(&mut text));
+    Ok(text)
 }
 
 async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
@@ -78,6 +74,9 @@ async fn snapshot(aggregate: &Aggregate) -> Result<Registry, StoreError> {
         credentials,
     );
 
+    let lost = ConstCounter::new(aggregate.metrics().lines_dropped());
+    all.register("am_log_lines_dropped", "Lines of the log that nobody read in time", lost);
+
     certificates(aggregate, &mut all);
     condition(aggregate, &mut all);
 
@@ -99,7 +98,7 @@ fn certificates(aggregate: &Aggregate, all: &mut Registry) {
     let family = Family::<[Named; 3], Gauge>::default();
     let now = aggregate.now();
     let mut left: BTreeMap<[Named; 3], i64> = BTreeMap::new();
-    for certificate in aggregate.metrics().certificates.get().into_iter().flatten() {
+    for certificate in aggregate.metrics().certificates() {
         let labels = [
             ("purpose", certificate.purpose.to_owned()),
             ("file", certificate.file.clone()),
