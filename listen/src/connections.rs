@@ -13,7 +13,8 @@ use tracing::info;
 
 /// A quarter of the places is for clients nobody knows yet, half of that for one address; but not fewer than this.
 const FEWEST_UNKNOWN: usize = 32;
-/// So long an unknown client keeps its place even when others wait for one: a handshake over a slow line.
+/// So long an unknown client keeps its place even when others wait for one: a handshake over a slow line. Those of an
+/// address that has more of them than any other lose theirs earlier.
 const UNDISTURBED: Duration = Duration::from_secs(2);
 /// How long a caller's new connection waits for one of the caller's old ones to end.
 const CHANGEOVER: Duration = Duration::from_secs(1);
@@ -169,7 +170,7 @@ impl Connections {
         let full = open.count >= self.most || crowded;
         if full && leaving.is_none() {
             let idle = || if crowded { None } else { open.idle(|_| true) };
-            leaving = open.slow(now, |_| true).or_else(idle);
+            leaving = open.slow(now, |_| true).or_else(|| open.crowding()).or_else(idle);
         }
         leaving.into_iter().for_each(Seat::ask_to_leave);
         if full {
@@ -213,6 +214,19 @@ impl Open {
     fn slow(&self, now: Instant, which: impl Fn(&Seat) -> bool) -> Option<&Seat> {
         let oldest = self.unknown.values().find(|seat| which(seat) && !seat.was_asked())?;
         (now.saturating_duration_since(oldest.since) >= UNDISTURBED).then_some(oldest)
+    }
+
+    /// The oldest unknown connection of the address that has most of them, several at least. Whoever has many loses one
+    /// for the next at once: else those of few addresses could hold up the accepting of everybody's connections, which
+    /// goes in turn.
+    fn crowding(&self) -> Option<&Seat> {
+        let seats = || self.unknown.values().filter(|seat| !seat.was_asked());
+        let mut counts: HashMap<Address, usize> = HashMap::new();
+        for seat in seats() {
+            *counts.entry(seat.address).or_default() += 1;
+        }
+        let (most, _) = counts.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count)?;
+        seats().find(|seat| seat.address == most).map(Arc::as_ref)
     }
 
     /// The oldest idle connection of the caller who has most connections, of those that `which` admits.

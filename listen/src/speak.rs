@@ -76,6 +76,10 @@ pub async fn speak<I, S, B>(
             None => {
                 connection.as_mut().graceful_shutdown();
                 let patience = async {
+                    // Nothing is under way for one who has not sent a request yet, and others wait.
+                    if !guest.is_known() {
+                        return;
+                    }
                     tokio::time::sleep(LEAVING).await;
                     while guest.is_busy() {
                         tokio::time::sleep(LEAVING).await;

@@ -93,6 +93,34 @@ async fn unknown_clients_of_many_addresses_lose_their_places_to_others() {
     assert!(was_asked(&there[1]));
 }
 
+// Connections are accepted in turn: a stranger who waits for a place keeps everybody waiting.
+#[tokio::test]
+async fn when_few_addresses_have_all_places_of_the_unknown_the_greediest_goes_at_once() {
+    let connections = connections(64, 64, 64);
+    let start = Instant::now();
+    let lone = entered(&connections, 1, start).unwrap();
+    let mut greedy = Vec::new();
+    while connections.open().unknown.len() < connections.unknown {
+        let from = [3, 2, 5, 3, 2][greedy.len() % 5];
+        greedy.push((from, entered(&connections, from, start).unwrap()));
+    }
+    assert!(is_full(&connections, 4, start));
+    let asked: Vec<u8> = greedy.iter().filter(|(_, guest)| was_asked(guest)).map(|(from, _)| *from).collect();
+    assert_eq!(asked, [3]);
+    assert!(was_asked(&greedy[0].1), "its oldest");
+    greedy.remove(0);
+    let next = entered(&connections, 4, start).unwrap();
+    // Also for the next of their own, which would else keep the others waiting; never a lone one.
+    for _ in 0..2 * connections.unknown {
+        assert!(is_full(&connections, 3, start));
+        greedy.retain(|(_, guest)| !was_asked(guest));
+        while connections.open().unknown.len() < connections.unknown {
+            greedy.push((3, entered(&connections, 3, start).unwrap()));
+        }
+    }
+    assert!(!was_asked(&lone) && !was_asked(&next));
+}
+
 #[tokio::test]
 async fn an_idle_connection_of_the_greediest_goes_when_all_places_are_taken() {
     let connections = connections(4, 4, 4);
