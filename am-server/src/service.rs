@@ -1,7 +1,7 @@
-//! The service put together: configuration, trust, store, drivers, aggregate, face and reconciler.
+//! The service put together: configuration, trust, store, drivers, aggregate, APIs and reconciler.
 
 use crate::aggregate::{Aggregate, StartError};
-use crate::api::geni::Face;
+use crate::api::geni::Api;
 use crate::api::geni::tls;
 use crate::api::metrics;
 use crate::clock::{Clocks, GuardedClock};
@@ -53,10 +53,10 @@ pub enum ServiceError {
         /// What is wrong.
         reason: String,
     },
-    /// The Deltacloud face.
+    /// The Deltacloud API.
     #[error("deltacloud: {0}")]
     Deltacloud(String),
-    /// The face for monitoring.
+    /// The API for monitoring.
     #[error("metrics.listen: {address}: {source}")]
     Metrics {
         /// The address.
@@ -86,11 +86,11 @@ pub enum ServiceError {
 /// A service that has its address and accepts connections once it runs.
 pub struct Service {
     aggregate: Arc<Aggregate>,
-    face: Arc<Face>,
+    geni: Arc<Api>,
     listener: TcpListener,
     address: SocketAddr,
     deltacloud: Option<(Arc<deltacloud_server::Face>, TcpListener)>,
-    metrics: Option<(Arc<metrics::Face>, TcpListener)>,
+    metrics: Option<(Arc<metrics::Api>, TcpListener)>,
 }
 
 impl Service {
@@ -134,10 +134,9 @@ impl Service {
         };
         let aggregate = Aggregate::start(config, verifier, store, clouds, guarded, counted).await?;
         let aggregate = Arc::new(aggregate);
-        let face = Arc::new(Face::new(Arc::clone(&aggregate), tls, limits));
-        let metrics =
-            watched.map(|listener| (Arc::new(metrics::Face::new(Arc::clone(&aggregate))), listener));
-        Ok(Self { aggregate, face, listener, address, deltacloud, metrics })
+        let geni = Arc::new(Api::new(Arc::clone(&aggregate), tls, limits));
+        let metrics = watched.map(|listener| (Arc::new(metrics::Api::new(Arc::clone(&aggregate))), listener));
+        Ok(Self { aggregate, geni, listener, address, deltacloud, metrics })
     }
 
     /// Where it listens.
@@ -172,7 +171,7 @@ impl Service {
         let metrics = self.metrics.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
         let examining =
             tokio::spawn(health::examine_now_and_then(Arc::clone(&self.aggregate), ended.clone()));
-        let serving = tokio::spawn(self.face.serve(self.listener, ended));
+        let serving = tokio::spawn(self.geni.serve(self.listener, ended));
         let outcome = end_of_service(stop, &mut reconciler, &mut lost).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "the service ends without being asked to");
@@ -180,7 +179,7 @@ impl Service {
         let _ = end.send(true);
         for task in [serving, examining].into_iter().chain(deltacloud).chain(metrics) {
             if let Err(error) = task.await {
-                tracing::error!(%error, "a face ended badly");
+                tracing::error!(%error, "an API ended with an error");
             }
         }
         if outcome.is_err() {
@@ -222,7 +221,7 @@ async fn end_of_service(
     }
 }
 
-/// The bounds of a face.
+/// The bounds of an API.
 #[must_use]
 pub fn limits(section: &LimitsSection) -> Limits {
     Limits {
@@ -235,7 +234,7 @@ pub fn limits(section: &LimitsSection) -> Limits {
     }
 }
 
-/// The bounds of each of `listeners` faces, after making room for so many open files; fewer connections where the
+/// The bounds of each of `listeners` APIs, after making room for so many open files; fewer connections where the
 /// system does not let us have so many.
 #[must_use]
 pub fn limits_with_open_files(section: &LimitsSection, listeners: usize) -> Limits {
@@ -257,7 +256,7 @@ pub fn limits_with_open_files(section: &LimitsSection, listeners: usize) -> Limi
     limits
 }
 
-/// The Deltacloud face over these drivers, with its address taken.
+/// The Deltacloud API over these drivers, with its address taken.
 async fn deltacloud_face(
     section: &DeltacloudSection,
     clouds: Vec<Cloud>,
@@ -287,7 +286,7 @@ async fn deltacloud_face(
     Ok((face, listener))
 }
 
-/// The address of the face for monitoring.
+/// The address of the API for monitoring.
 async fn metrics_listener(address: SocketAddr) -> Result<TcpListener, ServiceError> {
     let failed = |source| ServiceError::Metrics { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;

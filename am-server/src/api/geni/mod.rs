@@ -1,4 +1,4 @@
-//! The GENI face: XML-RPC over HTTP/1.1 over mutual TLS.
+//! The GENI AM API: XML-RPC over HTTP/1.1 over mutual TLS.
 //!
 //! One task per connection. A connection first shows its certificate ([`tls`]), then speaks HTTP
 //! (`http`). A request's body is decoded ([`xmlrpc`]) and answered (`methods`): a table says which calls there are, and
@@ -35,8 +35,8 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::info;
 
-/// The listening face.
-pub struct Face {
+/// The API on its listener.
+pub struct Api {
     aggregate: Arc<Aggregate>,
     acceptor: TlsAcceptor,
     limits: Limits,
@@ -45,8 +45,8 @@ pub struct Face {
     ready: Ready,
 }
 
-impl Face {
-    /// A face for `aggregate` with this server configuration of TLS.
+impl Api {
+    /// The API of `aggregate` with this server configuration of TLS.
     #[must_use]
     pub fn new(aggregate: Arc<Aggregate>, tls: Arc<rustls::ServerConfig>, limits: Limits) -> Self {
         Self {
@@ -61,8 +61,8 @@ impl Face {
     /// Serves until `stop` turns true, then lets requests under way finish.
     pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: watch::Receiver<bool>) {
         let (connections, grace) = (Connections::new(&self.limits), self.limits.request);
-        let face = Arc::clone(&self);
-        let turned_away = move || face.aggregate.metrics().unserved(Unserved::Places);
+        let api = Arc::clone(&self);
+        let turned_away = move || api.aggregate.metrics().unserved(Unserved::Places);
         accept(listener, connections, grace, stop.clone(), turned_away, move |socket, peer, guest| {
             Arc::clone(&self).connection(socket, peer, guest, stop.clone())
         })
@@ -97,8 +97,8 @@ impl Face {
         match admitted {
             Ok(identity) => {
                 let service = service_fn(|request| {
-                    let (face, identity) = (Arc::clone(&self), Arc::clone(&identity));
-                    async move { Ok::<_, Infallible>(face.request(request, identity, peer).await) }
+                    let (api, identity) = (Arc::clone(&self), Arc::clone(&identity));
+                    async move { Ok::<_, Infallible>(api.request(request, identity, peer).await) }
                 });
                 speak(stream, service, &guest, idle, peer, stop).await;
             }
@@ -133,9 +133,9 @@ impl Face {
             Err(refusal) => return refusal.into_response(),
         };
         let caller = Caller::new(identity, peer);
-        let face = Arc::clone(self);
+        let api = Arc::clone(self);
         let call = move |bytes| async move {
-            methods::answer(&face.aggregate, &face.ready, version, caller, bytes).await
+            methods::answer(&api.aggregate, &api.ready, version, caller, bytes).await
         };
         let Some(answer) = body.carry_out(call).await else {
             return http::ending(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the call failed\n"));

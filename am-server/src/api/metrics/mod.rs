@@ -30,15 +30,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The media type of the figures.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The listening face.
-pub struct Face {
+/// The API on its listener.
+pub struct Api {
     aggregate: Arc<Aggregate>,
     /// Held while figures are put together: one reading at a time is enough for all.
     reading: Mutex<()>,
 }
 
-impl Face {
-    /// A face for `aggregate`.
+impl Api {
+    /// The API of `aggregate`.
     #[must_use]
     pub fn new(aggregate: Arc<Aggregate>) -> Self {
         Self { aggregate, reading: Mutex::default() }
@@ -74,7 +74,7 @@ impl Face {
         stop: watch::Receiver<bool>,
     ) {
         let service = service_fn(|request: Request<hyper::body::Incoming>| {
-            let face = Arc::clone(&self);
+            let api = Arc::clone(&self);
             async move {
                 if !is_local(&request) {
                     return Ok::<_, Infallible>(text(
@@ -82,7 +82,7 @@ impl Face {
                         "ask under localhost or an IP address: the page of another site must not read this\n",
                     ));
                 }
-                Ok(face.answer(request.method(), request.uri().path()).await)
+                Ok(api.answer(request.method(), request.uri().path()).await)
             }
         });
         speak(socket, service, &guest, IDLE, peer, stop).await;
