@@ -14,6 +14,7 @@ pub mod cloud;
 pub mod config;
 pub mod development;
 pub mod error;
+pub mod grant;
 pub mod health;
 pub mod inspection;
 pub mod metrics;

@@ -1,8 +1,8 @@
 //! The interfaces of a slice as a call leaves them: what links can be tied to.
 
 use super::Aggregate;
-use super::grant::{Grant, InterfaceGrant};
 use crate::error::{CallError, GeniCode, unreadable};
+use crate::grant::{Grant, InterfaceGrant};
 use rspec::{Link, Request};
 use state::{Configuration, ResourceKind, Sliver, View};
 use std::collections::{HashMap, HashSet};

@@ -12,7 +12,6 @@ pub mod cancel;
 pub mod delete;
 pub mod describe;
 pub mod get_version;
-pub mod grant;
 pub mod inventory;
 pub mod list_resources;
 pub mod manifest;
@@ -24,14 +23,12 @@ pub mod shutdown;
 pub mod status;
 pub mod stock;
 pub mod update;
-pub mod users;
 pub mod waiting;
 
 mod admission;
 mod budget;
 mod demands;
 mod ends;
-mod ssh_key;
 mod volumes;
 
 pub use admission::Admitted;

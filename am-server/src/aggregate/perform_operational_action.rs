@@ -2,10 +2,10 @@
 
 use super::answer::{Answer, Slivers};
 use super::caller::Caller;
-use super::grant::Grant;
-use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, slivers};
 use crate::error::{CallError, unreadable};
+use crate::grant::Grant;
+use crate::grant::users::{User, accounts, too_many};
 use credentials::Operation;
 use state::{Action, Configuration, Event, Slice};
 use std::collections::BTreeMap;

@@ -13,10 +13,10 @@ mod links;
 
 pub(super) use alternatives::check;
 
-use super::grant::{Grant, InterfaceGrant, NodeGrant};
 use super::inventory::{Component, Inventory, volumes_resource};
 use super::volumes;
 use crate::error::{CallError, GeniCode};
+use crate::grant::{Grant, InterfaceGrant, NodeGrant};
 use alternatives::{Offered, preference};
 use groups::Groups;
 use rspec::Node;
@@ -166,7 +166,7 @@ impl<'a> Placement<'a> {
             preserve: None,
         };
         // What an instance could not be told later is refused now, while nothing has happened.
-        crate::plan::user_data(node, &grant).map_err(|error| {
+        crate::grant::built::user_data(node, &grant).map_err(|error| {
             CallError::bad_arguments(format!("node {:?} ({}): {error}", node.client_id, node.position))
         })?;
         let storage = volumes::claim(&grant);

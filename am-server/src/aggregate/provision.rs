@@ -2,14 +2,15 @@
 
 use super::answer::{Answer, Manifest, SliverEntry, Slivers};
 use super::caller::Caller;
-use super::grant::{Grant, NodeGrant};
-use super::manifest::InstanceDetail;
 use super::placement::listed;
 use super::renew::expiries;
-use super::users::{User, accounts, too_many};
 use super::{Aggregate, SliverRequest, by_name};
 use crate::error::{CallError, unreadable};
-use crate::plan::{Built, accounts_wait, user_data};
+use crate::grant::built::{Built, user_data};
+use crate::grant::instance::InstanceDetail;
+use crate::grant::users::{User, accounts, too_many};
+use crate::grant::{Grant, NodeGrant};
+use crate::plan::accounts_wait;
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use rspec::{Guarantee, Node};

@@ -5,11 +5,11 @@
 //! its name and size keeps its number, as long as the node stays where it is: it is the same volume, with all it holds.
 //! Anything else is another volume.
 
-use super::grant::{NodeGrant, VolumeGrant};
 use super::inventory::{Component, Inventory, volumes_resource};
 use super::placement::Kept;
 use crate::config::VolumesSection;
 use crate::error::{CallError, GeniCode, unfit};
+use crate::grant::{NodeGrant, VolumeGrant};
 use rspec::{Guarantee, Node, Volume};
 use state::Claim;
 

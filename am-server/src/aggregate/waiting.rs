@@ -5,8 +5,8 @@
 
 use super::Aggregate;
 use super::answer::SliverEntry;
-use super::grant::Grant;
-use super::manifest::InstanceDetail;
+use crate::grant::Grant;
+use crate::grant::instance::InstanceDetail;
 use state::{Outcome, ResourceKind, Sliver};
 
 /// What the text for people begins with while a cloud does not do as asked.

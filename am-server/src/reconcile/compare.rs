@@ -2,9 +2,9 @@
 
 use super::strays::Strays;
 use super::{PAGE, Reconciler, finished, instances, log_store};
-use crate::aggregate::grant::Grant;
-use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
+use crate::grant::Grant;
+use crate::grant::instance::InstanceDetail;
 use chrono::TimeDelta;
 use drivers::{ComputeDriver, Instance as Machine, InstanceState, Verb};
 use state::{AllocationStatus, Operational, ResourceKind, Sliver};

@@ -1,9 +1,9 @@
 //! What was built for slivers that are gone is destroyed.
 
 use super::{PAGE, Reconciler, act, finished, instances, log_store, operation};
-use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
+use crate::grant::instance::InstanceDetail;
+use crate::grant::{Grant, NodeGrant};
 use drivers::{DriverError, Instance as Machine, InstanceState, Step as Way, Verb};
 use state::DepartedSliver;
 use std::collections::BTreeMap;

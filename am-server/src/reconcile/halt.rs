@@ -2,9 +2,9 @@
 
 use super::node::stalled;
 use super::{Reconciler, act, operation};
-use crate::aggregate::grant::Grant;
-use crate::aggregate::manifest::InstanceDetail;
 use crate::aggregate::waiting::WAITING;
+use crate::grant::Grant;
+use crate::grant::instance::InstanceDetail;
 use drivers::{DriverError, InstanceAction, InstanceState, Step as Way};
 use state::{Instance, Phase, Revision, Sighting, Sliver};
 

@@ -20,8 +20,8 @@ mod unreadable;
 mod volumes;
 
 use crate::aggregate::Aggregate;
-use crate::aggregate::manifest::InstanceDetail;
 use crate::error::CallError;
+use crate::grant::instance::InstanceDetail;
 use crate::slices::SliceIdentity;
 use chrono::{DateTime, Utc};
 use drivers::{Collection, DriverError, Instance as Machine, InstanceAction, Operation, Verb};

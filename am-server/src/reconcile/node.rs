@@ -2,11 +2,13 @@
 
 use super::volumes::{self, Volumes};
 use super::{Reconciler, act, addresses, detail, instances, operation};
-use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::manifest::{Creations, InstanceDetail};
 use crate::aggregate::waiting::WAITING;
 use crate::cloud::Cloud;
-use crate::plan::{self, Built, Modify, Next, Wanted};
+use crate::grant::built::Built;
+use crate::grant::built::user_data;
+use crate::grant::instance::{Creations, InstanceDetail};
+use crate::grant::{Grant, NodeGrant};
+use crate::plan::{self, Modify, Next, Wanted};
 use drivers::{
     Capabilities, ComputeDriver, CreateInstance, Disruption, DriverError, Instance as Machine,
     InstanceAction, InstanceState, ProfileChoice, Verb,
@@ -58,7 +60,7 @@ fn given_up(sliver: &Sliver, revision: Revision, reason: String) -> Sighting {
 fn user_data_of(configuration: &Configuration, grant: &NodeGrant) -> Result<String, String> {
     let unusable = |error: &dyn std::fmt::Display| format!("its user data cannot be made: {error}");
     let node = Node::from_fragment(&configuration.rspec).map_err(|error| unusable(&error))?;
-    plan::user_data(&node, grant).map_err(|error| unusable(&error))
+    user_data(&node, grant).map_err(|error| unusable(&error))
 }
 
 impl Job<'_> {

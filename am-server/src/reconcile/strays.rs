@@ -2,9 +2,9 @@
 
 use super::volumes::{read_name, storage};
 use super::{Reconciler, finished};
-use crate::aggregate::grant::Grant;
-use crate::aggregate::manifest::InstanceDetail;
 use crate::cloud::Cloud;
+use crate::grant::Grant;
+use crate::grant::instance::InstanceDetail;
 use drivers::{ComputeDriver, Verb, Volume};
 use state::Sliver;
 use std::collections::{HashMap, HashSet};

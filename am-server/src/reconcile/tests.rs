@@ -5,11 +5,11 @@ mod tombstones;
 mod volumes;
 
 use super::*;
-use crate::aggregate::grant::{Grant, NodeGrant};
-use crate::aggregate::manifest::InstanceDetail;
 use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
+use crate::grant::instance::InstanceDetail;
+use crate::grant::{Grant, NodeGrant};
 use chrono::TimeDelta;
 use credentials::{TrustRoots, Verifier};
 use drivers::mock::{Fault, Faults, MockConfig, MockDriver};

@@ -7,9 +7,9 @@
 
 use super::Reconciler;
 use super::node::Job;
-use crate::aggregate::grant::NodeGrant;
-use crate::aggregate::manifest::AttachedVolume;
 use crate::cloud::Cloud;
+use crate::grant::NodeGrant;
+use crate::grant::instance::AttachedVolume;
 use drivers::{Collection, CreateVolume, DriverError, Instance as Machine, Operation, Verb, Volume};
 use std::collections::{BTreeMap, BTreeSet};
 use tracing::{info, warn};

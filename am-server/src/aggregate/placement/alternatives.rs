@@ -5,9 +5,9 @@
 //! would take.
 
 use super::{Kept, Placement, listed, refused};
-use crate::aggregate::grant::NodeGrant;
 use crate::aggregate::inventory::{Component, FoundType, Offer};
 use crate::error::{CallError, GeniCode};
+use crate::grant::NodeGrant;
 use rspec::{DiskImage, Node, SliverType};
 use std::collections::BTreeSet;
 

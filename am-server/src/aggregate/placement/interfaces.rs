@@ -1,9 +1,9 @@
 //! The interfaces of a node: names and hardware addresses that are given once and kept.
 
 use super::{Kept, Placement, digest, interface_number, refused};
-use crate::aggregate::grant::InterfaceGrant;
 use crate::aggregate::inventory::{Component, interface_urn};
 use crate::error::CallError;
+use crate::grant::InterfaceGrant;
 use rspec::Node;
 use std::collections::{HashMap, HashSet};
 use urn::Urn;

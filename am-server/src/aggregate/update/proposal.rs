@@ -1,13 +1,15 @@
 //! What an Update's request makes of a slice, worked out before anything is written.
 
 use crate::aggregate::ends::{Ends, Unnamed};
-use crate::aggregate::grant::{Grant, LinkGrant, NodeGrant};
 use crate::aggregate::inventory::Inventory;
-use crate::aggregate::manifest::{InstanceDetail, granted_link};
+use crate::aggregate::manifest::granted_link;
 use crate::aggregate::placement::{Kept, Placement};
 use crate::aggregate::{Aggregate, by_name, demands, volumes};
 use crate::error::{CallError, GeniCode, refused, unreadable};
-use crate::plan::{Built, Change, user_data};
+use crate::grant::built::{Built, user_data};
+use crate::grant::instance::InstanceDetail;
+use crate::grant::{Grant, LinkGrant, NodeGrant};
+use crate::plan::Change;
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
 use state::{

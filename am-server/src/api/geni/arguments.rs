@@ -6,8 +6,8 @@
 
 use crate::aggregate::SliverRequest;
 use crate::aggregate::caller::CredentialText;
-use crate::aggregate::users::User;
 use crate::error::CallError;
+use crate::grant::users::User;
 use crate::time;
 use chrono::{DateTime, Utc};
 use dxr::Value;

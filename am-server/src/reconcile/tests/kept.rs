@@ -130,7 +130,7 @@ async fn other_accounts_never_cost_the_instance() {
     let sliver = world.sliver().await;
     let granted = sliver.granted().unwrap();
     let Ok(Grant::Node(mut grant)) = Grant::of(granted) else { panic!() };
-    grant.users.push(crate::aggregate::users::User {
+    grant.users.push(crate::grant::users::User {
         urn: urn("user", "carol").to_string(),
         login: "carol".into(),
         keys: vec![

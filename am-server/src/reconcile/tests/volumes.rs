@@ -1,7 +1,7 @@
 //! Volumes of the sliver: made once, kept apart from strangers, cleared away.
 
 use super::*;
-use crate::aggregate::grant::VolumeGrant;
+use crate::grant::VolumeGrant;
 use drivers::{CreateVolume, Volume};
 use rspec::Guarantee;
 use state::{Proposal, Update};

@@ -145,7 +145,7 @@ fn login_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aggregate::ssh_key::tests::{ed25519, rsa};
+    use crate::grant::ssh_key::tests::{ed25519, rsa};
 
     #[test]
     fn keys_are_taken_line_by_line() {

@@ -190,14 +190,14 @@ pub(super) mod tests {
     }
 
     /// A whole Ed25519 key, another one for each number.
-    pub(in crate::aggregate) fn ed25519(number: u16) -> String {
+    pub(in crate::grant) fn ed25519(number: u16) -> String {
         let mut point = [7; 32];
         point[..2].copy_from_slice(&number.to_be_bytes());
         line("ssh-ed25519", &[&point])
     }
 
     /// A whole RSA key of this many bytes.
-    pub(in crate::aggregate) fn rsa(bytes: usize) -> String {
+    pub(in crate::grant) fn rsa(bytes: usize) -> String {
         let mut modulus = vec![0x80; bytes];
         modulus.insert(0, 0);
         line("ssh-rsa", &[&[1, 0, 1], &modulus])

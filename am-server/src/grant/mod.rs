@@ -3,10 +3,15 @@
 //! The experimenter's own words stay in the configuration's RSpec fragment; this is what the aggregate chose
 //! and promised on top of it.
 
-use super::users::User;
+pub mod built;
+pub mod instance;
+mod ssh_key;
+pub mod users;
+
 use serde::{Deserialize, Serialize};
 use state::Configuration;
 use urn::Urn;
+use users::User;
 
 /// Where and as what a node lives.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
