@@ -2,11 +2,12 @@
 
 use super::answer::{Answer, Manifest, SliverEntry};
 use super::caller::{Caller, CredentialText};
-use super::ends::{Ends, Unnamed};
-use super::placement::{self, Placement};
-use super::{Aggregate, demands, remaining, volumes};
+use super::{Aggregate, demands, remaining};
 use crate::blocking::blocking;
 use crate::error::{CallError, GeniCode, unfit};
+use crate::placement::endpoints::{Endpoints, Unnamed};
+use crate::placement::volumes;
+use crate::placement::{self, Placement};
 use chrono::{DateTime, Utc};
 use credentials::Operation;
 use rspec::{Local, Request};
@@ -50,7 +51,13 @@ impl Aggregate {
         let inventory = self.inventory();
         let transition = self
             .transact(&admitted, |slice, held| {
-                let ends = Ends::of(self, &asked, slice.live(self.now()), |_| false, Unnamed::StayAsTheyAre)?;
+                let ends = Endpoints::of(
+                    self.authority(),
+                    &asked,
+                    slice.live(self.now()),
+                    |_| false,
+                    Unnamed::StayAsTheyAre,
+                )?;
                 let local = asked.local_with(self.authority(), |client_id| ends.is_known(client_id));
                 self.check_asked(&asked, &local)?;
                 self.check_apart(&asked, &local, &ends)?;
@@ -123,7 +130,7 @@ impl Aggregate {
 
     /// Refuses links to what the slice has already, where several Allocates have to stay apart (`geni_allocate` is
     /// `geni_disjoint`).
-    fn check_apart(&self, asked: &Request, local: &Local<'_>, ends: &Ends<'_>) -> Result<(), CallError> {
+    fn check_apart(&self, asked: &Request, local: &Local<'_>, ends: &Endpoints<'_>) -> Result<(), CallError> {
         if self.policy().allocate != AllocateMode::Disjoint {
             return Ok(());
         }
@@ -153,7 +160,7 @@ impl Aggregate {
         &self,
         placement: &mut Placement<'_>,
         local: &Local<'_>,
-        mut ends: Ends<'_>,
+        mut ends: Endpoints<'_>,
     ) -> Result<Vec<NewSliver>, CallError> {
         placement.gather(local.nodes.iter().copied());
         placement.reserve(local.links.iter().copied());

@@ -2,9 +2,9 @@
 
 use super::answer::{Answer, Manifest};
 use super::caller::Caller;
-use super::inventory::compress;
 use super::{Aggregate, SliverRequest};
 use crate::error::{CallError, refused};
+use crate::inventory::advertisement::compress;
 use credentials::Operation;
 use state::{Outcome, View};
 

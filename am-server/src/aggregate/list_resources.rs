@@ -3,8 +3,8 @@
 use super::Aggregate;
 use super::answer::Answer;
 use super::caller::{Caller, CredentialText};
-use super::inventory::ReadyAdvertisement;
 use crate::error::{CallError, GeniCode};
+use crate::inventory::advertisement::ReadyAdvertisement;
 use credentials::{Operation, Target};
 use std::sync::{Arc, PoisonError};
 

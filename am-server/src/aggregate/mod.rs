@@ -12,24 +12,19 @@ pub mod cancel;
 pub mod delete;
 pub mod describe;
 pub mod get_version;
-pub mod inventory;
 pub mod list_resources;
 pub mod manifest;
 pub mod perform_operational_action;
-pub mod placement;
 pub mod provision;
 pub mod renew;
 pub mod shutdown;
 pub mod status;
-pub mod stock;
 pub mod update;
 pub mod waiting;
 
 mod admission;
 mod budget;
 mod demands;
-mod ends;
-mod volumes;
 
 pub use admission::Admitted;
 
@@ -37,6 +32,9 @@ use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::error::CallError;
+use crate::inventory::Inventory;
+use crate::inventory::advertisement::ReadyAdvertisement;
+use crate::inventory::refresh::LiveInventory;
 use crate::metrics::Metrics;
 use crate::slices::Slices;
 use answer::{SliverEntry, Slivers};
@@ -44,10 +42,9 @@ use budget::Budgets;
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
-use inventory::{Inventory, ReadyAdvertisement};
 use state::{Event, Ledger, Policy, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use urn::{Authority, Urn};
 
@@ -65,7 +62,7 @@ pub struct SliverRequest {
 
 /// The aggregate.
 pub struct Aggregate {
-    config: Config,
+    config: Arc<Config>,
     authority: Authority,
     principal: credentials::Aggregate,
     limits: rspec::Limits,
@@ -75,10 +72,7 @@ pub struct Aggregate {
     /// What callers may have verified anew.
     budgets: Arc<Budgets>,
     slices: Arc<Slices>,
-    clouds: Vec<Cloud>,
-    inventory: RwLock<Arc<Inventory>>,
-    /// Held by whoever puts another inventory in place.
-    restocking: tokio::sync::Mutex<()>,
+    inventory: Arc<LiveInventory>,
     advertisement: Mutex<Option<Arc<ReadyAdvertisement>>>,
     metrics: Arc<Metrics>,
 }
@@ -110,8 +104,8 @@ impl Aggregate {
         let authority = config.authority();
         let urn = Urn::new(&authority, "authority", "am")?;
         let operators = config.aggregate.operators.clone();
-        let inventory = Inventory::new(&config, stock::at_start(&*store, &clouds).await?);
-        store.set_totals(&inventory.totals(config.vlans())).await?;
+        let config = Arc::new(config);
+        let inventory = LiveInventory::start(Arc::clone(&config), Arc::clone(&store), clouds).await?;
         let policy = Policy {
             allocated_for: config.policy.allocated_for(),
             provisioned_for: config.policy.provisioned_for(),
@@ -130,9 +124,7 @@ impl Aggregate {
             verifying: Arc::new(Semaphore::new(VERIFYING)),
             budgets,
             slices: Arc::new(Slices::new(store, clock, policy)),
-            clouds,
-            inventory: RwLock::new(Arc::new(inventory)),
-            restocking: tokio::sync::Mutex::default(),
+            inventory: Arc::new(inventory),
             advertisement: Mutex::new(None),
             metrics,
         })
@@ -202,7 +194,19 @@ impl Aggregate {
     /// What there is to lend.
     #[must_use]
     pub fn inventory(&self) -> Arc<Inventory> {
-        Arc::clone(&self.inventory.read().unwrap_or_else(PoisonError::into_inner))
+        self.inventory.current()
+    }
+
+    /// The drivers behind the aggregate.
+    #[must_use]
+    pub fn clouds(&self) -> &[Cloud] {
+        self.inventory.clouds()
+    }
+
+    /// The inventory in force, which the reconciler refreshes.
+    #[must_use]
+    pub fn live_inventory(&self) -> &Arc<LiveInventory> {
+        &self.inventory
     }
 
     /// The slices and their transactions.

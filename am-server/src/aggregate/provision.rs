@@ -2,7 +2,6 @@
 
 use super::answer::{Answer, Manifest, SliverEntry, Slivers};
 use super::caller::Caller;
-use super::placement::listed;
 use super::renew::expiries;
 use super::{Aggregate, SliverRequest, by_name};
 use crate::error::{CallError, unreadable};
@@ -10,6 +9,7 @@ use crate::grant::built::{Built, user_data};
 use crate::grant::instance::InstanceDetail;
 use crate::grant::users::{User, accounts, too_many};
 use crate::grant::{Grant, NodeGrant};
+use crate::placement::listed;
 use crate::plan::accounts_wait;
 use chrono::{DateTime, Utc};
 use credentials::Operation;

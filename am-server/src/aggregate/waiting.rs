@@ -27,7 +27,7 @@ impl Aggregate {
     #[must_use]
     pub fn waits_for(&self, sliver: &Sliver) -> Option<String> {
         let outages: Vec<_> =
-            self.clouds.iter().filter_map(|cloud| Some((&cloud.name, cloud.breaker.outage()?))).collect();
+            self.clouds().iter().filter_map(|cloud| Some((&cloud.name, cloud.breaker.outage()?))).collect();
         // Nearly always there is none, and then nothing is read.
         if outages.is_empty() || sliver.resource != ResourceKind::Node || sliver.is_settled() {
             return None;

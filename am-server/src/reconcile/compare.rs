@@ -33,7 +33,7 @@ pub(super) struct Seen {
 impl Reconciler {
     /// Asks all drivers what they have. May take as long as the slowest of them, and changes nothing.
     pub(super) async fn look_around(self: Arc<Self>) -> Seen {
-        if let Err(error) = self.aggregate.refresh_inventory().await {
+        if let Err(error) = self.aggregate.live_inventory().refresh().await {
             warn!(%error, "what the drivers have cannot be noted");
         }
         let mut listing = JoinSet::new();

@@ -159,7 +159,7 @@ impl Reconciler {
             if let Some(pass) = cloud.breaker.probe() {
                 let (aggregate, cloud) = (Arc::clone(&self.aggregate), cloud.clone());
                 probes.spawn(async move {
-                    if let Err(error) = aggregate.probe(&cloud, pass).await {
+                    if let Err(error) = aggregate.live_inventory().probe(&cloud, pass).await {
                         log_store(error);
                     }
                 });

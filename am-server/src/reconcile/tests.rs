@@ -219,7 +219,7 @@ impl World {
     async fn lab_answers_again(&self) {
         self.ahead.fetch_add(100, Ordering::Relaxed);
         let lab = &self.reconciler.aggregate.clouds()[0];
-        self.reconciler.aggregate.probe(lab, lab.breaker.probe().unwrap()).await.unwrap();
+        self.reconciler.aggregate.live_inventory().probe(lab, lab.breaker.probe().unwrap()).await.unwrap();
         assert_eq!(lab.breaker.state(), crate::cloud::breaker::State::Closed);
     }
 

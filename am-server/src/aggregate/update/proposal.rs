@@ -1,14 +1,15 @@
 //! What an Update's request makes of a slice, worked out before anything is written.
 
-use crate::aggregate::ends::{Ends, Unnamed};
-use crate::aggregate::inventory::Inventory;
 use crate::aggregate::manifest::granted_link;
-use crate::aggregate::placement::{Kept, Placement};
-use crate::aggregate::{Aggregate, by_name, demands, volumes};
+use crate::aggregate::{Aggregate, by_name, demands};
 use crate::error::{CallError, GeniCode, refused, unreadable};
 use crate::grant::built::{Built, user_data};
 use crate::grant::instance::InstanceDetail;
 use crate::grant::{Grant, LinkGrant, NodeGrant};
+use crate::inventory::Inventory;
+use crate::placement::endpoints::{Endpoints, Unnamed};
+use crate::placement::volumes;
+use crate::placement::{Existing, Placement};
 use crate::plan::Change;
 use rspec::compare::{LinkChange, link_changes, node_changes};
 use rspec::{Guarantee, Link, Node, Request};
@@ -54,7 +55,8 @@ impl Aggregate {
         live.retain(|_, sliver| slice.shutdown.is_some() || sliver.expires > now);
         self.check_named(selection, best_effort, slice, &live)?;
 
-        let mut ends = Ends::of(self, asked, slice.live(now), is_named, Unnamed::MayBeMeant)?;
+        let mut ends =
+            Endpoints::of(self.authority(), asked, slice.live(now), is_named, Unnamed::MayBeMeant)?;
         let local = asked.local_with(self.authority(), |client_id| ends.is_known(client_id));
         if live.is_empty() {
             self.check_asked(asked, &local)?;
@@ -156,7 +158,7 @@ impl Aggregate {
         node: &Node,
         sliver: &Sliver,
         held: &BTreeMap<&str, u64>,
-        ends: &Ends<'_>,
+        ends: &Endpoints<'_>,
         placement: &mut Placement<'_>,
         best_effort: bool,
     ) -> Result<Proposal, CallError> {
@@ -171,7 +173,7 @@ impl Aggregate {
             Configuration { frame: None, ..current.clone() }
         } else {
             let pending = pending_node(sliver)?;
-            let kept = Kept { grant: &has, pending: pending.as_deref(), held };
+            let kept = Existing { grant: &has, pending: pending.as_deref(), held };
             match placement.node(node, &sliver.urn, Some(kept)) {
                 Ok(configuration) => configuration,
                 // Without best effort it is the whole call's error: what has expired may yet make room for it.
@@ -234,7 +236,7 @@ impl Aggregate {
         &self,
         link: &Link,
         sliver: &Sliver,
-        ends: &Ends<'_>,
+        ends: &Endpoints<'_>,
         placement: &mut Placement<'_>,
         best_effort: bool,
     ) -> Result<Proposal, CallError> {

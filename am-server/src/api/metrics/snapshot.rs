@@ -1,7 +1,7 @@
 //! All figures as text: those that were counted, and those that are looked up when somebody asks.
 
 use crate::aggregate::Aggregate;
-use crate::aggregate::inventory::{vlan_resource, volumes_resource};
+use crate::inventory::{vlan_resource, volumes_resource};
 use crate::metrics::{Fixed, Named};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};

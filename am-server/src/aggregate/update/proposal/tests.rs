@@ -1,8 +1,8 @@
 //! What a call lets go is free once, and what it does not is the sliver's own.
 
 use super::*;
-use crate::aggregate::inventory::volumes_resource;
-use crate::aggregate::volumes::tests::{inventory_of, node};
+use crate::inventory::volumes_resource;
+use crate::placement::volumes::tests::{inventory_of, node};
 use chrono::DateTime;
 use state::{Allocation, Availability, Pending, Power, Revision};
 use std::sync::Arc;
@@ -77,7 +77,7 @@ async fn storage_is_counted_once_whether_it_is_let_go_or_kept() {
             let (_, Grant::Node(has)) = current(&sliver).unwrap() else { panic!("it is a node") };
             let pending = pending_node(&sliver).unwrap();
             let held = still_held(&sliver, &released);
-            let kept = Kept { grant: &has, pending: pending.as_deref(), held: &held };
+            let kept = Existing { grant: &has, pending: pending.as_deref(), held: &held };
             placement.node(&node, &sliver.urn, Some(kept)).map(|_| ()).map_err(|error| error.code())
         };
         assert_eq!(room(&[9, 1]), Ok(()), "{what}: all there is");

@@ -3,24 +3,21 @@
 //! A cloud whose driver does not answer is taken for what it had when it last did, in this run of the service or in an
 //! earlier one: what has been lent of it stays lent, what is asked of it waits. One that never answered has nothing.
 
-use super::Aggregate;
-use super::inventory::Inventory;
 use crate::cloud::Cloud;
 use crate::cloud::breaker::Pass;
 use drivers::{Answer, Collection, DriverError, HardwareProfile, Image, Operation, Realm, Verb};
 use serde::{Deserialize, Serialize};
 use state::{Store, StoreError};
-use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// How long the start waits for drivers to say what they have. One that takes longer is asked again when it has started.
 const AT_START: Duration = Duration::from_secs(10);
 
 /// What a cloud has to lend.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Stock {
+pub struct DriverOffer {
     /// Its realms.
     pub realms: Vec<Realm>,
     /// Its hardware profiles.
@@ -35,9 +32,9 @@ pub struct Stock {
     pub heard: bool,
 }
 
-impl Stock {
+impl DriverOffer {
     /// Asks the driver for all of it; `pass` is told what came of that.
-    async fn read(cloud: &Cloud, pass: Pass) -> Answer<Self> {
+    pub(super) async fn read(cloud: &Cloud, pass: Pass) -> Answer<Self> {
         let index = |collection| Operation::new(collection, Verb::Index);
         let read = async {
             let realms = cloud.request(index(Collection::Realms), |it| async move { it.realms().await });
@@ -59,7 +56,7 @@ impl Stock {
         read
     }
 
-    /// As [`Stock::read`]; whoever takes too long has not answered.
+    /// As [`DriverOffer::read`]; whoever takes too long has not answered.
     async fn read_within(cloud: &Cloud, time: Duration) -> Option<Self> {
         let asked = async { Some(Self::read(cloud, cloud.breaker.admit()?).await) };
         if let Ok(read) = tokio::time::timeout(time, asked).await {
@@ -80,7 +77,7 @@ impl Stock {
         }))
     }
 
-    async fn note(&self, store: &dyn Store, cloud: &Cloud) -> Result<(), StoreError> {
+    pub(super) async fn note(&self, store: &dyn Store, cloud: &Cloud) -> Result<(), StoreError> {
         match serde_json::to_string(self) {
             Ok(text) => store.note(&note_of(cloud), &text).await,
             Err(error) => {
@@ -91,32 +88,35 @@ impl Stock {
     }
 }
 
-/// The name in the store under which a cloud's stock is noted.
+/// The name in the store under which a driver's offer is noted. Databases of earlier versions have it, too.
 fn note_of(cloud: &Cloud) -> String {
     format!("stock/{}", cloud.name)
 }
 
 /// What all these clouds have at the start, of those that do not say so what they had before.
-pub(super) async fn at_start(store: &dyn Store, clouds: &[Cloud]) -> Result<Vec<(Cloud, Stock)>, StoreError> {
+pub(super) async fn at_start(
+    store: &dyn Store,
+    clouds: &[Cloud],
+) -> Result<Vec<(Cloud, DriverOffer)>, StoreError> {
     let mut reading = JoinSet::new();
     for (at, cloud) in clouds.iter().cloned().enumerate() {
-        reading.spawn(async move { (at, Stock::read_within(&cloud, AT_START).await) });
+        reading.spawn(async move { (at, DriverOffer::read_within(&cloud, AT_START).await) });
     }
-    let mut read: Vec<Option<Stock>> = clouds.iter().map(|_| None).collect();
+    let mut read: Vec<Option<DriverOffer>> = clouds.iter().map(|_| None).collect();
     while let Some(done) = reading.join_next().await {
-        if let Ok((at, stock)) = done {
-            read[at] = stock;
+        if let Ok((at, offer)) = done {
+            read[at] = offer;
         }
     }
     let mut all = Vec::with_capacity(clouds.len());
     for (cloud, read) in clouds.iter().zip(read) {
-        let noted = Stock::noted(store, cloud).await?;
-        let stock = match read {
-            Some(stock) => {
-                if stock != noted {
-                    stock.note(store, cloud).await?;
+        let noted = DriverOffer::noted(store, cloud).await?;
+        let offer = match read {
+            Some(offer) => {
+                if offer != noted {
+                    offer.note(store, cloud).await?;
                 }
-                stock
+                offer
             }
             None => {
                 let components = noted.realms.len();
@@ -127,72 +127,7 @@ pub(super) async fn at_start(store: &dyn Store, clouds: &[Cloud]) -> Result<Vec<
                 noted
             }
         };
-        all.push((cloud.clone(), stock));
+        all.push((cloud.clone(), offer));
     }
     Ok(all)
-}
-
-impl Aggregate {
-    /// The clouds behind the aggregate.
-    #[must_use]
-    pub fn clouds(&self) -> &[Cloud] {
-        &self.clouds
-    }
-
-    /// Asks all drivers that are not left alone what they have now.
-    ///
-    /// # Errors
-    /// The store could not be told; the old inventory stays.
-    pub async fn refresh_inventory(&self) -> Result<(), StoreError> {
-        let mut reading = JoinSet::new();
-        for cloud in self.clouds.iter().cloned() {
-            if let Some(pass) = cloud.breaker.admit() {
-                reading.spawn(async move { Stock::read(&cloud, pass).await.map(|stock| (cloud, stock)) });
-            }
-        }
-        let mut read = Vec::new();
-        while let Some(done) = reading.join_next().await {
-            if let Ok(Ok(stock)) = done {
-                read.push(stock);
-            }
-        }
-        self.restock(read).await
-    }
-
-    /// Sends the probe to a driver that was left alone. One that answers is lent from what it has now.
-    ///
-    /// # Errors
-    /// As [`Aggregate::refresh_inventory`].
-    pub async fn probe(&self, cloud: &Cloud, probe: Pass) -> Result<(), StoreError> {
-        match Stock::read(cloud, probe).await {
-            Ok(stock) => self.restock(vec![(cloud.clone(), stock)]).await,
-            Err(_) => Ok(()),
-        }
-    }
-
-    /// Puts what these clouds have in place of what they had.
-    async fn restock(&self, read: Vec<(Cloud, Stock)>) -> Result<(), StoreError> {
-        // One after the other: each begins with what the one before it left.
-        let _turn = self.restocking.lock().await;
-        let before = self.inventory();
-        let changed: Vec<_> =
-            read.into_iter().filter(|(cloud, stock)| before.stock(&cloud.name) != *stock).collect();
-        if changed.is_empty() {
-            return Ok(());
-        }
-        for (cloud, stock) in &changed {
-            let components = stock.realms.len();
-            info!(driver = cloud.name, components, "the driver has other things to lend than before");
-            stock.note(&**self.store(), cloud).await?;
-        }
-        let now = |cloud: &Cloud| {
-            let found = changed.iter().find(|(it, _)| it.name == cloud.name);
-            found.map_or_else(|| before.stock(&cloud.name), |(_, stock)| stock.clone())
-        };
-        let inventory =
-            Inventory::new(&self.config, self.clouds.iter().map(|cloud| (cloud.clone(), now(cloud))));
-        self.store().set_totals(&inventory.totals(self.config.vlans())).await?;
-        *self.inventory.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(inventory);
-        Ok(())
-    }
 }

@@ -1,16 +1,15 @@
 //! The interfaces of a slice as a call leaves them: what links can be tied to.
 
-use super::Aggregate;
 use crate::error::{CallError, GeniCode, unreadable};
 use crate::grant::{Grant, InterfaceGrant};
 use rspec::{Link, Request};
 use state::{Configuration, ResourceKind, Sliver, View};
 use std::collections::{HashMap, HashSet};
-use urn::Urn;
+use urn::{Authority, Urn};
 
 /// What it means when a link names an interface that nobody has, while the slice has nodes the call does not name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unnamed {
+pub(crate) enum Unnamed {
     /// One of them may be meant to get that interface (Update).
     MayBeMeant,
     /// A mistake like any other (Allocate, which changes nothing that is there).
@@ -18,9 +17,9 @@ pub(super) enum Unnamed {
 }
 
 /// Interfaces by client_id, and by name those that links outside the call are tied to.
-pub(super) struct Ends<'a> {
+pub(crate) struct Endpoints<'a> {
     /// As they will be, of all nodes that stay or come.
-    pub(super) present: HashMap<String, InterfaceGrant>,
+    pub(crate) present: HashMap<String, InterfaceGrant>,
     /// The names of all interfaces the slice has now, of nodes that will go too.
     now: HashSet<String>,
     /// Interfaces that links which the call does not name are tied to, with those links.
@@ -33,13 +32,13 @@ pub(super) struct Ends<'a> {
     unnamed_may_be_meant: bool,
 }
 
-impl<'a> Ends<'a> {
+impl<'a> Endpoints<'a> {
     /// What there is before the call's own nodes are placed.
     ///
     /// # Errors
     /// A stored configuration that cannot be read.
-    pub(super) fn of(
-        aggregate: &Aggregate,
+    pub(crate) fn of(
+        authority: &Authority,
         asked: &'a Request,
         live: impl Iterator<Item = &'a Sliver>,
         is_named: impl Fn(&Urn) -> bool,
@@ -53,7 +52,7 @@ impl<'a> Ends<'a> {
             foreign: asked
                 .nodes
                 .iter()
-                .filter(|node| !node.belongs_to(aggregate.authority()))
+                .filter(|node| !node.belongs_to(authority))
                 .flat_map(|node| &node.interfaces)
                 .map(|interface| interface.client_id.as_str())
                 .collect(),
@@ -82,8 +81,8 @@ impl<'a> Ends<'a> {
     /// Adds a node's interfaces.
     ///
     /// # Errors
-    /// As [`Ends::of`].
-    pub(super) fn add(&mut self, configuration: &Configuration) -> Result<(), CallError> {
+    /// As [`Endpoints::of`].
+    pub(crate) fn add(&mut self, configuration: &Configuration) -> Result<(), CallError> {
         if let Grant::Node(node) = Grant::of(configuration).map_err(|error| unreadable(&error))? {
             self.present.extend(node.interfaces.into_iter().map(|it| (it.client_id.clone(), it)));
         }
@@ -91,13 +90,13 @@ impl<'a> Ends<'a> {
     }
 
     /// Whether the slice has an interface of this name now.
-    pub(super) fn is_known(&self, client_id: &str) -> bool {
+    pub(crate) fn is_known(&self, client_id: &str) -> bool {
         self.now.contains(client_id)
     }
 
     /// Whether a node that has the interfaces `before` can have those `after` without altering a link outside the
     /// call: if not, the interface and that link.
-    pub(super) fn altered<'b>(
+    pub(crate) fn altered<'b>(
         &self,
         before: &'b [InterfaceGrant],
         after: &[InterfaceGrant],
@@ -115,7 +114,7 @@ impl<'a> Ends<'a> {
     /// # Errors
     /// The first end that names none: geni_code 1; or 13 where it may be meant as a new interface of a node that the
     /// call does not name.
-    pub(super) fn check(&self, link: &Link, before: Option<&Link>) -> Result<(), CallError> {
+    pub(crate) fn check(&self, link: &Link, before: Option<&Link>) -> Result<(), CallError> {
         let is_elsewhere = || {
             link.component_managers.len() > 1
                 && link.component_managers.iter().any(|manager| !self.managers.contains(manager.as_str()))

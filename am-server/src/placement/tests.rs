@@ -1,7 +1,7 @@
 //! Where nodes go that name no component.
 
 use super::*;
-use crate::aggregate::volumes::tests::{inventory_of, node};
+use crate::placement::volumes::tests::{inventory_of, node};
 use state::Availability;
 use std::collections::BTreeMap;
 

@@ -4,10 +4,10 @@
 //! can be had is granted, and the manifest shows it alone. A node that exists keeps what it has, if that is among what it
 //! would take.
 
-use super::{Kept, Placement, listed, refused};
-use crate::aggregate::inventory::{Component, FoundType, Offer};
+use super::{Existing, Placement, listed, refused};
 use crate::error::{CallError, GeniCode};
 use crate::grant::NodeGrant;
+use crate::inventory::{Component, FoundType, Offer};
 use rspec::{DiskImage, Node, SliverType};
 use std::collections::BTreeSet;
 
@@ -60,7 +60,7 @@ fn hardware_place(node: &Node, hardware: Option<&str>) -> Option<usize> {
 ///
 /// # Errors
 /// geni_code 6.
-pub(in crate::aggregate) fn check(node: &Node) -> Result<(), CallError> {
+pub(crate) fn check(node: &Node) -> Result<(), CallError> {
     let images = node.sliver_types.iter().map(|one| one.disk_images.len()).max().unwrap_or(0);
     for (what, count) in [
         ("sliver types", node.sliver_types.len()),
@@ -223,7 +223,7 @@ impl<'a> Placement<'a> {
         &self,
         node: &Node,
         component: &Component,
-        kept: Option<Kept<'_>>,
+        kept: Option<Existing<'_>>,
     ) -> Result<(), CallError> {
         let is = component.realm.hardware_type.as_deref();
         let mut granted =

@@ -1,9 +1,9 @@
 //! VLAN tags of links: the one asked for, or any that is free.
 
 use super::{Placement, digest};
-use crate::aggregate::inventory::vlan_resource;
 use crate::error::{CallError, GeniCode};
 use crate::grant::{Grant, InterfaceGrant, LinkGrant};
+use crate::inventory::vlan_resource;
 use rspec::Link;
 use state::{Claim, Configuration};
 use std::collections::HashMap;

@@ -1,7 +1,7 @@
 //! Nodes that shall stand on one component: those of a call that bear the same `colocate`.
 
-use crate::aggregate::inventory::Component;
 use crate::error::CallError;
+use crate::inventory::Component;
 use rspec::Node;
 use std::collections::HashMap;
 

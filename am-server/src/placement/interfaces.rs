@@ -1,9 +1,9 @@
 //! The interfaces of a node: names and hardware addresses that are given once and kept.
 
-use super::{Kept, Placement, digest, interface_number, refused};
-use crate::aggregate::inventory::{Component, interface_urn};
+use super::{Existing, Placement, digest, interface_number, refused};
 use crate::error::CallError;
 use crate::grant::InterfaceGrant;
+use crate::inventory::{Component, interface_urn};
 use rspec::Node;
 use std::collections::{HashMap, HashSet};
 use urn::Urn;
@@ -18,11 +18,11 @@ impl Placement<'_> {
         node: &Node,
         sliver: &Urn,
         component: &Component,
-        kept: Option<Kept<'_>>,
+        kept: Option<Existing<'_>>,
     ) -> Result<(Vec<InterfaceGrant>, usize), CallError> {
         let asked = &node.interfaces;
         let known: Vec<&InterfaceGrant> = kept.iter().flat_map(|kept| kept.interfaces()).collect();
-        let mut next = kept.map_or(0, Kept::next_interface);
+        let mut next = kept.map_or(0, Existing::next_interface);
         let mut by_sliver: HashMap<&Urn, usize> =
             known.iter().enumerate().map(|(at, own)| (&own.sliver_id, at)).collect();
         // By sliver_id first, so that an interface cannot be taken for another one whose name it was given.
@@ -88,7 +88,7 @@ fn check_bound(
     node: &Node,
     component: &Component,
     grants: &[InterfaceGrant],
-    kept: Option<Kept<'_>>,
+    kept: Option<Existing<'_>>,
 ) -> Result<(), CallError> {
     let before: HashSet<&str> = kept
         .iter()

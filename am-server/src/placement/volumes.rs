@@ -5,11 +5,11 @@
 //! its name and size keeps its number, as long as the node stays where it is: it is the same volume, with all it holds.
 //! Anything else is another volume.
 
-use super::inventory::{Component, Inventory, volumes_resource};
-use super::placement::Kept;
+use super::Existing;
 use crate::config::VolumesSection;
 use crate::error::{CallError, GeniCode, unfit};
 use crate::grant::{NodeGrant, VolumeGrant};
+use crate::inventory::{Component, Inventory, volumes_resource};
 use rspec::{Guarantee, Node, Volume};
 use state::Claim;
 
@@ -18,11 +18,11 @@ use state::Claim;
 /// # Errors
 /// Volumes that cannot be read (geni_code 1) or are of a kind that is not done (13), more or larger ones than may be
 /// asked for (6), or a cloud that cannot give any (13).
-pub(super) fn grant(
+pub(crate) fn grant(
     node: &Node,
     inventory: &Inventory,
     component: &Component,
-    kept: Option<Kept<'_>>,
+    kept: Option<Existing<'_>>,
 ) -> Result<(Vec<VolumeGrant>, u32), CallError> {
     let offer = &inventory.offers[component.offer];
     let mut next = kept.iter().flat_map(|kept| kept.grants()).map(|it| it.volumes_ever).max().unwrap_or(0);
@@ -100,7 +100,7 @@ fn check_number(
     node: &Node,
     asked: usize,
     bounds: &VolumesSection,
-    kept: Option<Kept<'_>>,
+    kept: Option<Existing<'_>>,
 ) -> Result<(), CallError> {
     let had = kept.iter().flat_map(|kept| kept.grants()).map(|it| it.volumes.len()).max().unwrap_or(0);
     let most = bounds.per_node.max(had);
@@ -120,12 +120,12 @@ fn check_number(
 ///
 /// # Errors
 /// They cannot be read (geni_code 1) or are of a kind that is not done (13).
-pub(super) fn check(node: &Node) -> Result<(), CallError> {
+pub(crate) fn check(node: &Node) -> Result<(), CallError> {
     node.volumes.as_deref().map(|_| ()).map_err(|error| unfit(error.clone()))
 }
 
 /// The refusal of volumes where there are none.
-pub(super) fn not_given(node: &Node, who: &str) -> CallError {
+pub(crate) fn not_given(node: &Node, who: &str) -> CallError {
     CallError::new(
         GeniCode::Unsupported,
         format!(
@@ -136,13 +136,13 @@ pub(super) fn not_given(node: &Node, who: &str) -> CallError {
 }
 
 /// What the volumes that a node asks for hold together, in GB.
-pub(super) fn size_of(node: &Node) -> u64 {
+pub(crate) fn size_of(node: &Node) -> u64 {
     let volumes = node.volumes.as_deref().unwrap_or_default();
     volumes.iter().fold(0, |sum: u64, volume| sum.saturating_add(volume.gigabytes))
 }
 
 /// What a node's volumes take from the ledger.
-pub(super) fn claim(grant: &NodeGrant) -> Option<Claim> {
+pub(crate) fn claim(grant: &NodeGrant) -> Option<Claim> {
     let amount = grant.volumes.iter().fold(0u32, |sum, volume| sum.saturating_add(volume.gigabytes));
     (amount > 0).then(|| Claim { resource: volumes_resource(&grant.driver), amount })
 }
@@ -150,18 +150,18 @@ pub(super) fn claim(grant: &NodeGrant) -> Option<Claim> {
 /// What the volumes of a node let be promised for a change: a volume that goes on under its name as another one loses
 /// what it holds, which nobody who only reads the new description might expect. That a volume goes which is not in it
 /// any more was asked for.
-pub(super) fn guarantee(from: &NodeGrant, to: &NodeGrant) -> Guarantee {
+pub(crate) fn guarantee(from: &NodeGrant, to: &NodeGrant) -> Guarantee {
     let is_another =
         |it: &VolumeGrant| to.volumes.iter().any(|new| new.name == it.name && new.number != it.number);
     if from.volumes.iter().any(is_another) { Guarantee::None } else { Guarantee::NoDisruption }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::aggregate::stock::Stock;
     use crate::cloud::Cloud;
     use crate::config::Config;
+    use crate::inventory::driver_offer::DriverOffer;
     use drivers::ComputeDriver;
     use drivers::mock::{MockConfig, MockDriver};
     use rspec::{Limits, Request};
@@ -171,7 +171,7 @@ pub(super) mod tests {
 
     const NODE: &str = "<node client_id='n'><b name='one' size='1GB'/><b name='two' size='2GB'/></node>";
 
-    pub(in crate::aggregate) fn node(text: &str) -> Node {
+    pub(crate) fn node(text: &str) -> Node {
         let text = text.replace("<b ", "<b:blockstore ");
         let xml = format!(
             "<rspec xmlns='http://www.geni.net/resources/rspec/3' xmlns:b='{}' type='request'>{text}</rspec>",
@@ -186,7 +186,7 @@ pub(super) mod tests {
     }
 
     /// The same of drivers of these names.
-    pub(in crate::aggregate) async fn inventory_of(names: &[&str]) -> Inventory {
+    pub(crate) async fn inventory_of(names: &[&str]) -> Inventory {
         let folder = tempfile::tempdir().unwrap();
         for name in ["a.pem", "a.key"] {
             std::fs::write(folder.path().join(name), "").unwrap();
@@ -201,7 +201,7 @@ pub(super) mod tests {
             text.push_str(&format!("[[drivers]]\nname = '{name}'\nkind = 'mock'\n"));
             let clock = Arc::new(drivers::SystemClock);
             let driver = Arc::new(MockDriver::with_clock(None, MockConfig::deltacloud(), clock).unwrap());
-            let stock = Stock {
+            let stock = DriverOffer {
                 realms: driver.realms().await.unwrap(),
                 profiles: driver.hardware_profiles().await.unwrap(),
                 images: driver.images().await.unwrap(),
@@ -252,14 +252,14 @@ pub(super) mod tests {
 
         // One goes, one is of another size: the first stays as it is, wherever it stands.
         let asked = node(&NODE.replace("2GB", "4GB"));
-        let kept = Kept { grant: &has, pending: None, held };
+        let kept = Existing { grant: &has, pending: None, held };
         let larger = grant(&asked, &inventory, here, Some(kept)).unwrap();
         assert_eq!(told(&larger.0), [("one", 0, "/dev/vdb"), ("two", 2, "/dev/vdd")]);
         let pending = granted(here, larger);
         assert_eq!(guarantee(&has, &pending), Guarantee::None);
 
         // Another change instead: what was promised is known, and its number is not given to another.
-        let kept = Kept { grant: &has, pending: Some(&pending), held };
+        let kept = Existing { grant: &has, pending: Some(&pending), held };
         let asked = node("<node client_id='n'><b name='new' size='4GB'/><b name='two' size='4GB'/></node>");
         let other = grant(&asked, &inventory, here, Some(kept)).unwrap();
         assert_eq!(told(&other.0), [("new", 3, "/dev/vde"), ("two", 2, "/dev/vdd")]);
@@ -270,12 +270,14 @@ pub(super) mod tests {
         assert_eq!((none.volumes.len(), none.volumes_ever), (0, 3));
         assert_eq!(guarantee(&has, &none), Guarantee::NoDisruption, "that it goes was asked for");
         let again =
-            grant(&node(NODE), &inventory, here, Some(Kept { grant: &none, pending: None, held })).unwrap();
+            grant(&node(NODE), &inventory, here, Some(Existing { grant: &none, pending: None, held }))
+                .unwrap();
         assert_eq!(told(&again.0), [("one", 3, "/dev/vdb"), ("two", 4, "/dev/vdc")]);
 
         // Elsewhere there are only new ones.
         let moved =
-            grant(&node(NODE), &inventory, there, Some(Kept { grant: &has, pending: None, held })).unwrap();
+            grant(&node(NODE), &inventory, there, Some(Existing { grant: &has, pending: None, held }))
+                .unwrap();
         assert_eq!(told(&moved.0), [("one", 2, "/dev/vdb"), ("two", 3, "/dev/vdc")]);
         assert_eq!(guarantee(&has, &granted(there, moved)), Guarantee::None);
     }
@@ -283,7 +285,7 @@ pub(super) mod tests {
     #[tokio::test]
     async fn bounds_hold_for_what_is_new_and_not_for_what_is_kept() {
         let (mut inventory, held) = (inventory().await, &BTreeMap::new());
-        let refused = |inventory: &Inventory, text: &str, kept: Option<Kept<'_>>| {
+        let refused = |inventory: &Inventory, text: &str, kept: Option<Existing<'_>>| {
             let component = &inventory.components[0];
             grant(&node(text), inventory, component, kept).map(|_| ()).map_err(|error| error.code())
         };
@@ -306,11 +308,11 @@ pub(super) mod tests {
         let others = NODE.replace("two", "three");
         let more = NODE.replace("</node>", "<b name='3' size='1GB'/></node>");
         for (asked, expected) in [(NODE, Ok(())), (&others, Ok(())), (&more, Err(GeniCode::TooBig))] {
-            let kept = Kept { grant: &has, pending: None, held };
+            let kept = Existing { grant: &has, pending: None, held };
             assert_eq!(refused(&inventory, asked, Some(kept)), expected, "{asked}");
         }
         inventory.volumes.largest_gigabytes = 1;
-        assert_eq!(refused(&inventory, NODE, Some(Kept { grant: &has, pending: None, held })), Ok(()));
+        assert_eq!(refused(&inventory, NODE, Some(Existing { grant: &has, pending: None, held })), Ok(()));
         inventory.offers[0].volumes = false;
         assert_eq!(refused(&inventory, NODE, None), Err(GeniCode::Unsupported));
         assert_eq!(refused(&inventory, "<node client_id='n'/>", None), Ok(()));
@@ -326,12 +328,12 @@ pub(super) mod tests {
             node(&format!("<node client_id='n'>{volumes}</node>"))
         };
         let has = granted(here, grant(&many("a", 13), &inventory, here, None).unwrap());
-        let kept = Kept { grant: &has, pending: None, held };
+        let kept = Existing { grant: &has, pending: None, held };
         let pending = granted(here, grant(&many("b", 12), &inventory, here, Some(kept)).unwrap());
         let devices: HashSet<_> = has.volumes.iter().chain(&pending.volumes).map(|it| &it.device).collect();
         assert_eq!(devices.len(), 25);
         // Not one is left for another change in place of this one; what is known has its own.
-        let kept = Kept { grant: &has, pending: Some(&pending), held };
+        let kept = Existing { grant: &has, pending: Some(&pending), held };
         let asked = |node: &Node| grant(node, &inventory, here, Some(kept)).map_err(|error| error.code());
         assert_eq!(asked(&many("c", 1)).unwrap_err(), GeniCode::TooBig);
         assert_eq!(asked(&many("a", 13)).unwrap().0, has.volumes);

@@ -7,16 +7,17 @@
 //! for the ledger to say when the transaction is saved, and a caller that loses that race places again.
 
 mod alternatives;
+pub(crate) mod endpoints;
 mod groups;
 mod interfaces;
 mod links;
+pub(crate) mod volumes;
 
-pub(super) use alternatives::check;
+pub(crate) use alternatives::check;
 
-use super::inventory::{Component, Inventory, volumes_resource};
-use super::volumes;
 use crate::error::{CallError, GeniCode};
 use crate::grant::{Grant, InterfaceGrant, NodeGrant};
+use crate::inventory::{Component, Inventory, volumes_resource};
 use alternatives::{Offered, preference};
 use groups::Groups;
 use rspec::Node;
@@ -53,7 +54,7 @@ pub struct Placement<'a> {
 
 /// What a sliver has already, for a placement that changes it.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept<'a> {
+pub struct Existing<'a> {
     /// What it is now; a node stays where this says unless the request names another component.
     pub grant: &'a NodeGrant,
     /// Where a change that is pending already would put it.
@@ -62,7 +63,7 @@ pub struct Kept<'a> {
     pub held: &'a BTreeMap<&'a str, u64>,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> Existing<'a> {
     /// The interfaces it has or was promised: their names and hardware addresses stay theirs.
     fn interfaces(self) -> impl Iterator<Item = &'a InterfaceGrant> {
         let now = &self.grant.interfaces;
@@ -72,7 +73,7 @@ impl<'a> Kept<'a> {
     }
 
     /// What it is, and what it is to become.
-    pub(super) fn grants(self) -> impl Iterator<Item = &'a NodeGrant> {
+    pub(crate) fn grants(self) -> impl Iterator<Item = &'a NodeGrant> {
         std::iter::once(self.grant).chain(self.pending)
     }
 
@@ -129,7 +130,7 @@ impl<'a> Placement<'a> {
         &mut self,
         node: &Node,
         sliver: &Urn,
-        kept: Option<Kept<'_>>,
+        kept: Option<Existing<'_>>,
     ) -> Result<Configuration, CallError> {
         let has = kept.map(|kept| kept.grant);
         let component = match self.demanded(node, has)? {
@@ -268,7 +269,12 @@ impl<'a> Placement<'a> {
     }
 
     /// Takes what a node's volumes need beyond what the sliver holds for them already.
-    fn take_storage(&mut self, node: &Node, claim: &Claim, kept: Option<Kept<'_>>) -> Result<(), CallError> {
+    fn take_storage(
+        &mut self,
+        node: &Node,
+        claim: &Claim,
+        kept: Option<Existing<'_>>,
+    ) -> Result<(), CallError> {
         let held = kept.and_then(|kept| kept.held.get(claim.resource.as_str())).copied().unwrap_or(0);
         let more = u64::from(claim.amount).saturating_sub(held);
         let free = self.free_of(&claim.resource);
@@ -419,7 +425,7 @@ fn refused(node: &Node, why: String) -> CallError {
 }
 
 /// Names for a message.
-pub(super) fn listed(names: &[String]) -> String {
+pub(crate) fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
