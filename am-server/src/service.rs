@@ -157,13 +157,24 @@ impl Service {
         format!("https://{}/am/3.0", self.address)
     }
 
+    fn reconciler(&self) -> Arc<Reconciler> {
+        let aggregate = &self.aggregate;
+        Reconciler::new(
+            Arc::clone(aggregate.slices()),
+            Arc::clone(aggregate.live_inventory()),
+            Arc::clone(aggregate.metrics()),
+            aggregate.authority(),
+            &aggregate.config().reconcile,
+        )
+    }
+
     /// Serves until `stop` turns true; then requests under way are finished, and nothing is left half done.
     ///
     /// # Errors
     /// [`ServiceError::Lost`] and [`ServiceError::Reconciler`]: the service had to end without being asked to.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServiceError> {
         info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
-        let mut reconciler = tokio::spawn(Reconciler::new(Arc::clone(&self.aggregate)).run(stop.clone()));
+        let mut reconciler = tokio::spawn(self.reconciler().run(stop.clone()));
         let mut lost = self.aggregate.store().lost();
         let (end, ended) = watch::channel(false);
         let deltacloud =

@@ -20,7 +20,6 @@ pub mod renew;
 pub mod shutdown;
 pub mod status;
 pub mod update;
-pub mod waiting;
 
 mod admission;
 mod budget;
@@ -32,6 +31,7 @@ use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
 use crate::config::Config;
 use crate::error::CallError;
+use crate::grant::waiting::waits_for;
 use crate::inventory::Inventory;
 use crate::inventory::advertisement::ReadyAdvertisement;
 use crate::inventory::refresh::LiveInventory;
@@ -42,7 +42,7 @@ use budget::Budgets;
 use caller::CredentialText;
 use chrono::{DateTime, Utc};
 use credentials::{TrustRoots, Verifier};
-use state::{Event, Ledger, Policy, Slice, Sliver, Store, StoreError, Transition};
+use state::{Event, Ledger, Outcome, Policy, Slice, Sliver, Store, StoreError, Transition};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
@@ -151,7 +151,7 @@ impl Aggregate {
 
     /// What is counted.
     #[must_use]
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
@@ -207,6 +207,15 @@ impl Aggregate {
     #[must_use]
     pub fn live_inventory(&self) -> &Arc<LiveInventory> {
         &self.inventory
+    }
+
+    /// A sliver as Status and Describe tell it.
+    fn entry(&self, sliver: &Sliver, outcome: &Outcome) -> SliverEntry {
+        let entry = SliverEntry::of(outcome);
+        match waits_for(self.clouds(), sliver) {
+            Some(error) => SliverEntry { error, ..entry },
+            None => entry,
+        }
     }
 
     /// The slices and their transactions.

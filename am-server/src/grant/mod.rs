@@ -7,6 +7,7 @@ pub mod built;
 pub mod instance;
 mod ssh_key;
 pub mod users;
+pub mod waiting;
 
 use serde::{Deserialize, Serialize};
 use state::Configuration;

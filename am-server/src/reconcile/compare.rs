@@ -33,11 +33,11 @@ pub(super) struct Seen {
 impl Reconciler {
     /// Asks all drivers what they have. May take as long as the slowest of them, and changes nothing.
     pub(super) async fn look_around(self: Arc<Self>) -> Seen {
-        if let Err(error) = self.aggregate.live_inventory().refresh().await {
+        if let Err(error) = self.inventory.refresh().await {
             warn!(%error, "what the drivers have cannot be noted");
         }
         let mut listing = JoinSet::new();
-        for cloud in self.aggregate.clouds().iter().cloned() {
+        for cloud in self.inventory.clouds().iter().cloned() {
             let question = |driver: Arc<dyn ComputeDriver>| async move { driver.instances().await };
             listing.spawn(async move {
                 let answer = cloud.ask(instances(Verb::Index), question).await;
@@ -54,7 +54,7 @@ impl Reconciler {
     /// The instances were listed before the slivers are: one that was created in between is in neither list or in both,
     /// never an instance without a sliver. One whose sliver went in between is gone by the next comparison.
     pub(super) async fn compare(self: &Arc<Self>, seen: Seen) {
-        let store = self.aggregate.store();
+        let store = self.slices.store();
         let Seen { machines: listed, volumes: mut strays } = seen;
         let live = listed
             .iter()
@@ -103,7 +103,7 @@ impl Reconciler {
                 if strays.has(&token) {
                     with_volumes.entry(entry.slice.clone()).or_default().push(entry.sliver.clone());
                 }
-                if self.aggregate.clouds().len() > 1 && unclaimed.contains_key(token.as_str()) {
+                if self.inventory.clouds().len() > 1 && unclaimed.contains_key(token.as_str()) {
                     to_claim.entry(entry.slice).or_default().push(entry.sliver);
                 } else {
                     unclaimed.remove(token.as_str());
@@ -131,7 +131,7 @@ impl Reconciler {
         // All that are due: as many went 90 days ago as may go today. Saves get their turn between two batches.
         let mut forgotten = 0;
         loop {
-            match self.aggregate.store().drop_departed(self.now() - REMEMBERED, MOST_DROPPED).await {
+            match self.slices.store().drop_departed(self.now() - REMEMBERED, MOST_DROPPED).await {
                 Ok(slivers) => {
                     forgotten += slivers;
                     if slivers < MOST_DROPPED {
@@ -148,7 +148,7 @@ impl Reconciler {
 
     /// Takes from `unclaimed` what belongs to these slivers: the instances at drivers that they know of.
     async fn claim(&self, slice: &Urn, slivers: &[Urn], unclaimed: &mut Unclaimed<'_>) {
-        let found = self.aggregate.slices().slice(slice).await;
+        let found = self.slices.slice(slice).await;
         for urn in slivers {
             let sliver = found.as_ref().ok().and_then(|slice| slice.sliver(urn));
             let token = self.token(urn);

@@ -31,7 +31,7 @@ impl Reconciler {
         let mut left = 0;
         let mut stranded: BTreeMap<String, usize> = BTreeMap::new();
         loop {
-            let page = match self.aggregate.store().departed(after.as_ref(), PAGE).await {
+            let page = match self.slices.store().departed(after.as_ref(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     log_store(error);
@@ -62,7 +62,7 @@ impl Reconciler {
                 }
             }
             if !gone.is_empty() {
-                match self.aggregate.store().forget_departed(&gone).await {
+                match self.slices.store().forget_departed(&gone).await {
                     Ok(()) => done_with += gone.len(),
                     Err(error) => log_store(error),
                 }
@@ -111,7 +111,7 @@ impl Reconciler {
 
     /// Takes the next step to clear one departed sliver away from one driver.
     async fn clear_at(&self, departed: &DepartedSliver, grant: &NodeGrant, driver: &str) -> Cleared {
-        let inventory = self.aggregate.inventory();
+        let inventory = self.inventory.current();
         let Some(cloud) = inventory.cloud(driver) else {
             return Cleared::Stranded(format!("driver {driver} is not configured any more"));
         };

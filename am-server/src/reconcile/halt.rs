@@ -2,9 +2,9 @@
 
 use super::node::stalled;
 use super::{Reconciler, act, operation};
-use crate::aggregate::waiting::WAITING;
 use crate::grant::Grant;
 use crate::grant::instance::InstanceDetail;
+use crate::grant::waiting::WAITING;
 use drivers::{DriverError, InstanceAction, InstanceState, Step as Way};
 use state::{Instance, Phase, Revision, Sighting, Sliver};
 
@@ -61,7 +61,7 @@ impl Reconciler {
 
     /// Takes the next step to stop what a sliver has at one driver.
     async fn halt_at(&self, sliver: &Sliver, driver: &str) -> Halt {
-        let inventory = self.aggregate.inventory();
+        let inventory = self.inventory.current();
         let Some(cloud) = inventory.cloud(driver) else {
             return Halt::Unknown(format!("waiting for driver {driver}, which is not configured any more"));
         };

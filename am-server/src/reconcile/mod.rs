@@ -19,10 +19,12 @@ mod tests;
 mod unreadable;
 mod volumes;
 
-use crate::aggregate::Aggregate;
+use crate::config::ReconcileSection;
 use crate::error::CallError;
 use crate::grant::instance::InstanceDetail;
-use crate::slices::SliceIdentity;
+use crate::inventory::refresh::LiveInventory;
+use crate::metrics::Metrics;
+use crate::slices::{SliceIdentity, Slices};
 use chrono::{DateTime, Utc};
 use drivers::{Collection, DriverError, Instance as Machine, InstanceAction, Operation, Verb};
 use looks::{Looks, Missing};
@@ -38,7 +40,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
-use urn::Urn;
+use urn::{Authority, Urn};
 
 /// Slivers looked at in one page of a pass.
 const PAGE: usize = 1000;
@@ -49,12 +51,16 @@ const LOOKS_TO_BELIEVE: u32 = 5;
 
 /// The reconciler.
 pub struct Reconciler {
-    aggregate: Arc<Aggregate>,
+    slices: Arc<Slices>,
+    inventory: Arc<LiveInventory>,
+    metrics: Arc<Metrics>,
     /// Places for driver work under way.
     places: Arc<Semaphore>,
     prefix: String,
     /// How long a sliver that is being worked on rests between two looks.
     busy: Duration,
+    /// The time between two full comparisons.
+    full: Duration,
     looks: Mutex<Looks>,
     missing: Mutex<Missing>,
     /// Driver and id of the instances that the last comparison did not account for.
@@ -73,13 +79,23 @@ struct Left {
 }
 
 impl Reconciler {
-    /// A reconciler for `aggregate`.
+    /// A reconciler of these slices with the drivers of `inventory`. The `authority` is part of the names of instances.
     #[must_use]
-    pub fn new(aggregate: Arc<Aggregate>) -> Arc<Self> {
-        let prefix = token_prefix(aggregate.authority().as_str(), aggregate.store().installation());
-        let busy = Duration::from_secs_f64(aggregate.config().reconcile.busy_seconds);
+    pub fn new(
+        slices: Arc<Slices>,
+        inventory: Arc<LiveInventory>,
+        metrics: Arc<Metrics>,
+        authority: &Authority,
+        settings: &ReconcileSection,
+    ) -> Arc<Self> {
+        let prefix = token_prefix(authority.as_str(), slices.store().installation());
+        let busy = Duration::from_secs_f64(settings.busy_seconds);
+        let full = Duration::from_secs_f64(settings.full_seconds);
         Arc::new(Self {
-            aggregate,
+            slices,
+            inventory,
+            metrics,
+            full,
             places: Arc::new(Semaphore::new(PARALLEL)),
             prefix,
             busy,
@@ -93,8 +109,8 @@ impl Reconciler {
 
     /// Works until `stop` turns true.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let full = Duration::from_secs_f64(self.aggregate.config().reconcile.full_seconds);
-        let mut changes = self.aggregate.store().changes();
+        let full = self.full;
+        let mut changes = self.slices.store().changes();
         // When to look at everything; None while that is being done.
         let mut next_full = Some(Instant::now());
         let mut seen = None;
@@ -114,7 +130,7 @@ impl Reconciler {
                 next_full = Some(Instant::now() + full);
             }
             let left = self.pass().await;
-            self.aggregate.metrics().round(begun.elapsed());
+            self.metrics.round(begun.elapsed());
             let mut wake = next_full.unwrap_or_else(|| Instant::now() + full);
             if left != Left::default() {
                 wake = wake.min(Instant::now() + self.busy);
@@ -155,11 +171,11 @@ impl Reconciler {
     /// Sends the probes that are due. Nothing waits for them: a driver that takes its time to fail must not hold up the
     /// work on the others.
     fn send_probes(&self, probes: &mut JoinSet<()>) {
-        for cloud in self.aggregate.clouds() {
+        for cloud in self.inventory.clouds() {
             if let Some(pass) = cloud.breaker.probe() {
-                let (aggregate, cloud) = (Arc::clone(&self.aggregate), cloud.clone());
+                let (inventory, cloud) = (Arc::clone(&self.inventory), cloud.clone());
                 probes.spawn(async move {
-                    if let Err(error) = aggregate.live_inventory().probe(&cloud, pass).await {
+                    if let Err(error) = inventory.probe(&cloud, pass).await {
                         log_store(error);
                     }
                 });
@@ -169,14 +185,14 @@ impl Reconciler {
 
     /// How long until the next probe is due.
     fn until_next_probe(&self) -> Option<Duration> {
-        let next = self.aggregate.clouds().iter().filter_map(|cloud| cloud.breaker.until_probe()).min()?;
+        let next = self.inventory.clouds().iter().filter_map(|cloud| cloud.breaker.until_probe()).min()?;
         // The clock knows whole seconds only.
         Some(next.max(Duration::from_millis(200)))
     }
 
     /// One round over all that is not as it should be.
     async fn pass(self: &Arc<Self>) -> Left {
-        self.aggregate.slices().expire_due().await;
+        self.slices.expire_due().await;
         let departed = self.clear_departed().await;
         let slivers = self.work_on_unsettled().await;
         self.look_again_for_missing().await;
@@ -185,10 +201,10 @@ impl Reconciler {
     }
 
     async fn until_next_expiry(&self) -> Option<Duration> {
-        let next = self.aggregate.store().next_expiry().await.map_err(log_store).ok()??;
+        let next = self.slices.store().next_expiry().await.map_err(log_store).ok()??;
         // Never at once: an expiry that cannot be carried out must not make the loop spin.
         Some(
-            (next - self.aggregate.clock().earliest())
+            (next - self.slices.clock().earliest())
                 .to_std()
                 .unwrap_or_default()
                 .max(Duration::from_millis(200)),
@@ -199,7 +215,7 @@ impl Reconciler {
     async fn look_again_for_missing(self: &Arc<Self>) {
         let mut by_slice: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
         for sliver in self.with_missing(|missing, pause| missing.due(Instant::now(), pause)) {
-            match self.aggregate.store().slice_of(&sliver).await {
+            match self.slices.store().slice_of(&sliver).await {
                 Ok(Some(Whereabouts::Here(slice))) => {
                     by_slice.entry(slice).or_default().insert(sliver);
                 }
@@ -215,7 +231,7 @@ impl Reconciler {
         let mut after: Option<Urn> = None;
         let mut left = 0;
         loop {
-            let page = match self.aggregate.store().unsettled(after.as_ref(), PAGE).await {
+            let page = match self.slices.store().unsettled(after.as_ref(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     log_store(error);
@@ -243,7 +259,7 @@ impl Reconciler {
     }
 
     async fn work_on_slice(self: Arc<Self>, urn: Urn, names: HashSet<Urn>, pause: Duration) {
-        let slice = match self.aggregate.slices().slice(&urn).await {
+        let slice = match self.slices.slice(&urn).await {
             Ok(slice) => slice,
             Err(error) => return log_call(&urn, &error),
         };
@@ -269,7 +285,7 @@ impl Reconciler {
         }
         let events =
             |_: &Slice, _: &Ledger| Ok(vec![Event::Observe(Observe { sightings: sightings.clone() })]);
-        if let Err(error) = self.aggregate.slices().transact(slice, &SliceIdentity::Any, events).await {
+        if let Err(error) = self.slices.transact(slice, &SliceIdentity::Any, events).await {
             log_call(slice, &error);
         }
     }
@@ -310,7 +326,7 @@ impl Reconciler {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        self.aggregate.now()
+        self.slices.now()
     }
 }
 

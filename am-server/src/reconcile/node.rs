@@ -2,11 +2,11 @@
 
 use super::volumes::{self, Volumes};
 use super::{Reconciler, act, addresses, detail, instances, operation};
-use crate::aggregate::waiting::WAITING;
 use crate::cloud::Cloud;
 use crate::grant::built::Built;
 use crate::grant::built::user_data;
 use crate::grant::instance::{Creations, InstanceDetail};
+use crate::grant::waiting::WAITING;
 use crate::grant::{Grant, NodeGrant};
 use crate::plan::{self, Modify, Next, Wanted};
 use drivers::{
@@ -150,7 +150,7 @@ impl Job<'_> {
     }
 
     /// As before: nothing was seen. That its driver does not answer and is left alone is told as long as it is so
-    /// ([`crate::aggregate::Aggregate::waits_for`]), and noted nowhere.
+    /// ([`crate::grant::waiting::waits_for`]), and noted nowhere.
     fn as_before(&self) -> Sighting {
         Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
     }
@@ -195,7 +195,7 @@ impl Reconciler {
             warn!(sliver = %sliver.urn, "its stored configuration cannot be read");
             return stalled(sliver, "its stored configuration cannot be read".to_owned());
         };
-        let inventory = self.aggregate.inventory();
+        let inventory = self.inventory.current();
         let noted = InstanceDetail::of(sliver);
         // A move to another driver begins where the instance is.
         let home = noted.as_ref().map_or(grant.driver.as_str(), |noted| noted.built.driver.as_str());
@@ -325,7 +325,7 @@ impl Reconciler {
             creations: job.creations(&machine.id, false),
         };
         if let (Next::Create | Next::End(_), Some(reason)) = (&next, job.too_many_creations()) {
-            self.aggregate.metrics().recreation_stopped(&job.cloud.name);
+            self.metrics.recreation_stopped(&job.cloud.name);
             return job.failed(reason);
         }
         match (next, machine) {
@@ -403,7 +403,7 @@ impl Reconciler {
     }
 
     async fn create(&self, job: &Job<'_>, done: Revision) -> Sighting {
-        let inventory = self.aggregate.inventory();
+        let inventory = self.inventory.current();
         let Some(cloud) = inventory.cloud(&job.grant.driver) else {
             return job.failed(format!("driver {} is not configured any more", job.grant.driver));
         };

@@ -44,7 +44,7 @@ impl Reconciler {
     /// All volumes of ours. Listed before the slivers, as instances are.
     pub(super) async fn list_volumes(&self) -> Strays {
         let mut listing = JoinSet::new();
-        let clouds = self.aggregate.clouds().iter();
+        let clouds = self.inventory.clouds().iter();
         for cloud in clouds.filter(|cloud| cloud.driver.capabilities().gives_volumes()).cloned() {
             listing.spawn(async move {
                 let question = |driver: Arc<dyn ComputeDriver>| async move { driver.storage_volumes().await };
@@ -66,7 +66,7 @@ impl Reconciler {
 
     /// Takes out the volumes that these slivers of a slice have.
     pub(super) async fn claim_volumes(&self, slice: &Urn, slivers: &[Urn], strays: &mut Strays) {
-        let found = self.aggregate.slices().slice(slice).await;
+        let found = self.slices.slice(slice).await;
         for urn in slivers {
             let sliver = found.as_ref().ok().and_then(|slice| slice.sliver(urn));
             strays.claim(&self.token(urn), sliver);

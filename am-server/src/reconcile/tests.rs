@@ -11,7 +11,6 @@ use crate::config::Config;
 use crate::grant::instance::InstanceDetail;
 use crate::grant::{Grant, NodeGrant};
 use chrono::TimeDelta;
-use credentials::{TrustRoots, Verifier};
 use drivers::mock::{Fault, Faults, MockConfig, MockDriver};
 use drivers::{Collection, ComputeDriver, CreateInstance, InstanceState, Operation, Verb};
 use state::{
@@ -107,19 +106,13 @@ impl World {
             let driver: Arc<dyn ComputeDriver> = driver.clone();
             Cloud::new(name, driver, Arc::clone(&clock), Arc::default())
         });
-        let roots = TrustRoots::from_certificates(Vec::new(), &credentials::Policy::default()).unwrap();
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path.join("state.db")).unwrap());
-        let aggregate = Aggregate::start(
-            config,
-            Arc::new(Verifier::new(roots, 0)),
-            store,
-            clouds.into(),
-            Arc::new(GuardedClock::steady(clock)),
-            Arc::default(),
-        )
-        .await
-        .unwrap();
-        let reconciler = Reconciler::new(Arc::new(aggregate));
+        let (authority, settings) = (config.authority(), config.reconcile.clone());
+        let inventory =
+            LiveInventory::start(Arc::new(config), Arc::clone(&store), clouds.into()).await.unwrap();
+        let slices = Slices::new(store, Arc::new(GuardedClock::steady(clock)), state::Policy::default());
+        let reconciler =
+            Reconciler::new(Arc::new(slices), Arc::new(inventory), Arc::default(), &authority, &settings);
         let world = Self { reconciler, faults: lab.faults(), lab, far, ahead, _folder: folder };
         let later = world.reconciler.now() + TimeDelta::days(30);
         let detail = Grant::Node(Box::new(grant)).to_detail();
@@ -159,7 +152,7 @@ impl World {
 
     async fn does(&self, event: Event) {
         let events = |_: &Slice, _: &Ledger| Ok(vec![event.clone()]);
-        let slices = self.reconciler.aggregate.slices();
+        let slices = &self.reconciler.slices;
         slices.transact(&urn("slice", "demo"), &SliceIdentity::Any, events).await.unwrap();
     }
 
@@ -174,11 +167,11 @@ impl World {
     }
 
     async fn version(&self) -> u64 {
-        self.reconciler.aggregate.slices().slice(&urn("slice", "demo")).await.unwrap().version
+        self.reconciler.slices.slice(&urn("slice", "demo")).await.unwrap().version
     }
 
     async fn sliver(&self) -> Sliver {
-        let slice = self.reconciler.aggregate.slices().slice(&urn("slice", "demo")).await.unwrap();
+        let slice = self.reconciler.slices.slice(&urn("slice", "demo")).await.unwrap();
         slice.slivers[0].clone()
     }
 
@@ -210,7 +203,7 @@ impl World {
 
     /// A request to `lab` gets no answer.
     fn lab_is_silent(&self) {
-        let breaker = &self.reconciler.aggregate.clouds()[0].breaker;
+        let breaker = &self.reconciler.inventory.clouds()[0].breaker;
         let operation = Operation::new(Collection::Instances, Verb::Index);
         breaker.admit().unwrap().report(Verb::Index, Some(&DriverError::TimedOut { operation }));
     }
@@ -218,15 +211,17 @@ impl World {
     /// Time passes, and the next probe of `lab` gets one.
     async fn lab_answers_again(&self) {
         self.ahead.fetch_add(100, Ordering::Relaxed);
-        let lab = &self.reconciler.aggregate.clouds()[0];
-        self.reconciler.aggregate.live_inventory().probe(lab, lab.breaker.probe().unwrap()).await.unwrap();
+        let lab = &self.reconciler.inventory.clouds()[0];
+        self.reconciler.inventory.probe(lab, lab.breaker.probe().unwrap()).await.unwrap();
         assert_eq!(lab.breaker.state(), crate::cloud::breaker::State::Closed);
     }
 
     /// What is said of the sliver beyond its states.
     async fn said(&self) -> String {
         let sliver = self.sliver().await;
-        self.reconciler.aggregate.waits_for(&sliver).or(sliver.error).unwrap_or_default()
+        crate::grant::waiting::waits_for(self.reconciler.inventory.clouds(), &sliver)
+            .or(sliver.error)
+            .unwrap_or_default()
     }
 
     /// The sliver's instance at `lab`.
@@ -439,7 +434,7 @@ async fn departed_slivers_of_a_removed_driver_keep_nobody_busy() {
     assert_eq!(world.reconciler.pass().await, Left::default());
     let told = world.reconciler.stranded.lock().unwrap().clone();
     assert_eq!(told, BTreeMap::from([("driver gone is not configured any more".to_owned(), 1)]));
-    assert_eq!(world.reconciler.aggregate.store().departed(None, 9).await.unwrap().len(), 1, "not forgotten");
+    assert_eq!(world.reconciler.slices.store().departed(None, 9).await.unwrap().len(), 1, "not forgotten");
 }
 
 #[tokio::test]
@@ -447,7 +442,7 @@ async fn a_sliver_is_forgotten_long_after_nothing_of_it_is_left() {
     let world = World::running().await;
     let delete = state::Delete { selection: Selection::Slice, best_effort: false, operator: false };
     world.does(Event::Delete(delete)).await;
-    let store = Arc::clone(world.reconciler.aggregate.store());
+    let store = Arc::clone(world.reconciler.slices.store());
     let known = async || store.slice_of(&urn("sliver", "a")).await.unwrap().is_some();
     let day = 24 * 3600;
     world.ahead.fetch_add(200 * day, Ordering::Relaxed);

@@ -23,7 +23,7 @@ impl Reconciler {
     /// What has to be left alone because of the rows that are set aside now.
     pub(super) fn left_alone(&self) -> LeftAlone {
         let mut left = LeftAlone::default();
-        let rows = self.aggregate.store().condition().unreadable;
+        let rows = self.slices.store().condition().unreadable;
         // A slice or a frame that cannot be read hides no sliver: each has a row of its own.
         for row in rows.iter().filter(|row| row.table == "slivers") {
             match Urn::parse(&row.key) {

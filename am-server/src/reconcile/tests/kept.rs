@@ -109,7 +109,7 @@ async fn instances_that_come_and_go_are_stopped_being_made() {
     let sliver = world.sliver().await;
     assert_eq!(sliver.operational(), Operational::Failed);
     assert!(sliver.error.unwrap().contains("3 instances were created for the same configuration"));
-    let text = world.reconciler.aggregate.metrics().counted();
+    let text = world.reconciler.metrics.counted();
     assert!(text.contains(r#"am_sliver_recreations_stopped_total{driver="lab"} 1"#), "{text}");
     // Another wish is another matter.
     world.becomes(grant("lab")).await;

@@ -24,7 +24,7 @@ async fn all_tombstones_that_are_due_are_dropped_in_one_comparison() {
         .await;
     let selection = Selection::Slivers(names.clone());
     world.does(Event::Delete(Delete { selection, best_effort: false, operator: false })).await;
-    let store = world.reconciler.aggregate.store();
+    let store = world.reconciler.slices.store();
     let known = async || {
         let mut known = 0;
         for name in &names {

@@ -83,7 +83,7 @@ async fn a_lost_answer_makes_no_second_volume() {
     world.faults.once(storage(Verb::Attach), Fault::ErrorAfter);
     for _ in 0..12 {
         world.look().await;
-        if world.reconciler.aggregate.clouds()[0].breaker.state() != crate::cloud::breaker::State::Closed {
+        if world.reconciler.inventory.clouds()[0].breaker.state() != crate::cloud::breaker::State::Closed {
             world.lab_answers_again().await;
         }
     }
@@ -244,7 +244,7 @@ async fn a_sliver_that_goes_takes_all_its_volumes_along_noted_or_not() {
         world.pause().await;
     }
     assert_eq!(world.names().await, ["somebody-elses-v0".to_owned()].into());
-    assert_eq!(world.reconciler.aggregate.store().departed(None, 9).await.unwrap(), []);
+    assert_eq!(world.reconciler.slices.store().departed(None, 9).await.unwrap(), []);
 }
 
 #[tokio::test]
