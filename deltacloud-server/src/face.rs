@@ -15,9 +15,9 @@ use crate::{html, origin, routing};
 use bytes::Bytes;
 use drivers::{BlobStream, ComputeDriver};
 use hyper::body::Body;
-use hyper::header::{AUTHORIZATION, HOST, HeaderMap, HeaderValue, SERVER};
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SERVER};
 use hyper::{Method, Request, StatusCode};
-use listen::Limits;
+use listen::{HostError, Limits};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -74,6 +74,11 @@ impl Face {
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
+        let host = match listen::host(&request) {
+            Ok(Some(host)) => Some(host.to_owned()),
+            Ok(None) | Err(HostError::Missing) => request.uri().host().map(str::to_owned),
+            Err(HostError::Several | HostError::Malformed) => None,
+        };
         let (parts, body) = request.into_parts();
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         let driver = header("x-deltacloud-driver").map(str::to_owned);
@@ -83,14 +88,12 @@ impl Face {
             provider,
         };
         let body = Unread::new(body, &parts.headers);
-        let hosts = parts.headers.get_all(HOST).iter().count();
-        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).or_else(|| parts.uri.host());
-        let reply = match host {
-            Some(host) if hosts <= 1 => {
+        let reply = match &host {
+            Some(host) => {
                 let sender = Sender { headers: &parts.headers, host, peer };
                 self.reply(&parts.method, &parts.uri, sender, body, &mut context).await
             }
-            _ => Reply::html_text(StatusCode::BAD_REQUEST, "Unable to find HTTP Host header"),
+            None => Reply::html_text(StatusCode::BAD_REQUEST, "Unable to find HTTP Host header"),
         };
         let mut reply = reply
             .header("x-deltacloud-driver", context.driver_name)

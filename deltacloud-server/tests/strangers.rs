@@ -233,3 +233,20 @@ async fn a_large_form_of_a_user_is_read() {
     assert_eq!(blob["blob"]["content_length"], content.len());
     assert_eq!(blob["blob"]["content_type"], "text/plain", "a part without a type is text");
 }
+
+// RFC 9112, section 3.2. The links in every answer are made of it.
+#[tokio::test]
+async fn a_request_names_one_host_that_is_one() {
+    let face = face(Arc::new(cloud()));
+    let status = async |hosts: &[&str]| {
+        let request =
+            hosts.iter().fold(hyper::Request::get("/api"), |request, host| request.header("host", *host));
+        face.answer(request.body(Full::new(Bytes::new())).unwrap(), PEER).await.status().as_u16()
+    };
+    for good in ["cloud.example:3001", "127.0.0.1", "[::1]:3001", "my_cloud"] {
+        assert_eq!(status(&[good]).await, 200, "{good}");
+    }
+    for bad in [&[][..], &["a", "b"], &["a<script>"], &["a b"], &["a/b"], &["user@a"], &[""]] {
+        assert_eq!(status(bad).await, 400, "{bad:?}");
+    }
+}

@@ -44,7 +44,10 @@ pub(super) fn svg(machine: &StateMachine) -> Option<String> {
 )]
 pub(super) fn png(machine: &StateMachine) -> Option<Vec<u8>> {
     #[cfg(feature = "drawings")]
-    return png::paint(&Layout::of(machine));
+    {
+        static GALLERY: png::Gallery = png::Gallery::new();
+        GALLERY.picture(machine, || png::paint(&Layout::of(machine)))
+    }
     #[cfg(not(feature = "drawings"))]
     None
 }
@@ -107,5 +110,21 @@ mod tests {
         let long = StateMachine::new((0..2000).map(|n| (name(n), None, name(n + 1))));
         assert!(roxmltree::Document::parse(&svg(&long).unwrap()).is_ok());
         assert!(png(&long).is_none());
+    }
+
+    #[test]
+    fn a_picture_is_painted_once() {
+        let (gallery, machine) = (png::Gallery::new(), machine());
+        let mut painted = 0;
+        for _ in 0..3 {
+            let picture = gallery.picture(&machine, || {
+                painted += 1;
+                Some(vec![1])
+            });
+            assert_eq!(picture, Some(vec![1]));
+        }
+        assert_eq!(painted, 1);
+        let other = StateMachine::new([]);
+        assert_eq!(gallery.picture(&other, || None), None, "each machine has its own");
     }
 }

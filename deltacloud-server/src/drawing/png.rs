@@ -1,7 +1,9 @@
 //! The layout as PNG.
 
 use super::layout::{HEIGHT, Kind, Layout, Point, text_width};
+use drivers::StateMachine;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
+use std::sync::{Mutex, PoisonError};
 use tiny_skia::{
     Color, FillRule, LineCap, Paint, PathBuilder, Pixmap, PremultipliedColorU8, Rect, Stroke, StrokeDash,
     Transform,
@@ -14,6 +16,36 @@ type Rgb = (u8, u8, u8);
 
 const INK: Rgb = (0x1b, 0x27, 0x33);
 const WAY: Rgb = (0x46, 0x58, 0x6b);
+
+/// The pictures that are kept: one for each driver, of which a server has few.
+const KEPT: usize = 16;
+
+/// Pictures that were painted. Anybody may ask for them, and to paint one takes a processor many milliseconds.
+pub(super) struct Gallery(Mutex<Vec<(StateMachine, Option<Vec<u8>>)>>);
+
+impl Gallery {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The picture of a machine, which `paint` paints the first time.
+    pub(super) fn picture(
+        &self,
+        machine: &StateMachine,
+        paint: impl FnOnce() -> Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, picture)) = kept.iter().find(|(known, _)| known == machine) {
+            return picture.clone();
+        }
+        let picture = paint();
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((machine.clone(), picture.clone()));
+        picture
+    }
+}
 
 pub(super) fn paint(layout: &Layout) -> Option<Vec<u8>> {
     if layout.width > LARGEST || layout.height > LARGEST {
