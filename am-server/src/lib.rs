@@ -25,5 +25,7 @@ pub mod reconcile;
 pub mod registry;
 pub mod secrets;
 pub mod service;
+pub mod setup;
 pub mod slices;
 pub mod time;
+pub mod trust;

@@ -4,7 +4,7 @@
 //! looked up when somebody asks ([`crate::api::metrics`]). Every label has few values, whatever callers send: names of calls, codes,
 //! states, drivers, operations. `docs/monitoring.md` says what each figure means.
 
-use crate::inspection::Watched;
+use chrono::{DateTime, Utc};
 use drivers::{DriverError, Operation};
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::counter::Counter;
@@ -93,6 +93,19 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A certificate whose end an operator watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// What it is for: `server`, `root`, or the section of an API, such as `deltacloud`.
+    pub purpose: &'static str,
+    /// The file's name without its folder.
+    pub file: String,
+    /// Whom it names: the URN, or else the subject.
+    pub subject: String,
+    /// When it ends.
+    pub not_after: DateTime<Utc>,
 }
 
 impl Metrics {

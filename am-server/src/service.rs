@@ -1,47 +1,37 @@
 //! The service put together: configuration, trust, store, drivers, aggregate, APIs and reconciler.
 
 use crate::aggregate::{Aggregate, StartError};
-use crate::api::geni::Api;
-use crate::api::geni::tls;
-use crate::api::metrics;
+use crate::api::kind::{ApiError, Mount, Parts, Serving};
+use crate::api::limits::limits_with_open_files;
 use crate::clock::{Clocks, GuardedClock};
 use crate::cloud::Cloud;
-use crate::config::{Config, DeltacloudSection, DriverSection, LimitsSection};
+use crate::config::{Config, DriverSection};
 use crate::health;
 use crate::inspection;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
-use crate::secrets::PasswordError;
+use crate::setup::{ApiSection, Setup};
 use crate::time::Clock;
-use credentials::{RootsError, TrustRoots, Verifier};
-use deltacloud_server::auth::Users;
-use deltacloud_server::{ListenError, NamedDriver};
-use listen::{Limits, TlsSetupError, open_files};
+use crate::trust::{self, TrustError};
+use credentials::{TrustRoots, Verifier};
+use listen::Limits;
 use state::{SqliteStore, Store, StoreError};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsAcceptor;
-use tracing::{info, warn};
+use tracing::info;
 
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The trusted roots cannot be read.
-    #[error("tls.trusted_roots: {0}")]
-    Roots(#[from] RootsError),
-    /// There are none, so that nobody could call.
-    #[error(
-        "tls.trusted_roots: {0} holds no certificate; put the root of a clearinghouse there, or nobody can call"
-    )]
-    NoRoots(PathBuf),
-    /// The server's own certificate.
-    #[error("tls: {0}")]
-    Tls(#[from] TlsSetupError),
+    /// The trusted roots.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// An API's certificates or passwords.
+    #[error(transparent)]
+    Api(#[from] ApiError),
     /// The database.
     #[error("aggregate.database: {0}")]
     Store(#[from] StoreError),
@@ -53,17 +43,6 @@ pub enum ServiceError {
         /// What is wrong.
         reason: String,
     },
-    /// The Deltacloud API.
-    #[error("deltacloud: {0}")]
-    Deltacloud(String),
-    /// The API for monitoring.
-    #[error("metrics.listen: {address}: {source}")]
-    Metrics {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
     /// The drivers or the store at start-up.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -73,9 +52,11 @@ pub enum ServiceError {
     /// The reconciler ended although nobody asked for it.
     #[error("the service ended because the reconciler did: {0}")]
     Reconciler(String),
-    /// The address cannot be listened on.
-    #[error("aggregate.listen: {address}: {source}")]
+    /// The address of an API cannot be listened on.
+    #[error("{section}.listen: {address}: {source}")]
     Listen {
+        /// The section that names it.
+        section: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -83,66 +64,57 @@ pub enum ServiceError {
     },
 }
 
-/// A service that has its address and accepts connections once it runs.
+/// A service that has its addresses and accepts connections once it runs.
 pub struct Service {
     aggregate: Arc<Aggregate>,
-    geni: Arc<Api>,
-    listener: TcpListener,
-    address: SocketAddr,
-    deltacloud: Option<(Arc<deltacloud_server::Face>, TcpListener)>,
-    metrics: Option<(Arc<metrics::Api>, TcpListener)>,
+    /// The APIs, each ready to be served.
+    apis: Vec<Serving>,
+    /// Tells the APIs to end.
+    end: watch::Sender<bool>,
 }
 
 impl Service {
-    /// Puts everything together and takes the address.
+    /// Puts everything together and takes the addresses. Certificates and passwords are read before the database is
+    /// opened.
     ///
     /// # Errors
     /// [`ServiceError`].
-    pub async fn start(mut config: Config, clocks: Clocks) -> Result<Self, ServiceError> {
+    pub async fn start(setup: Setup, clocks: Clocks) -> Result<Self, ServiceError> {
+        let Setup { mut config, apis } = setup;
         let guarded = Arc::new(GuardedClock::new(clocks, config.policy.clock_jump_believed_after()));
         let clock: Clock = {
             let guarded = Arc::clone(&guarded);
             Arc::new(move || guarded.now())
         };
-        let roots = roots(&config)?;
-        warn_of_laxity(roots.policy());
+        let roots = trust::roots(&config)?;
+        trust::warn_of_laxity(roots.policy());
         let verifier = Arc::new(Verifier::new(roots, config.limits.remembered_credentials));
-        let tls = tls::server_config(&config.tls.certificate, &config.tls.key, verifier.roots())?;
+        let mounts = open(&apis, &verifier.roots())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.aggregate.database)?);
         let counted = Arc::new(Metrics::new());
-        counted.watch_certificates(inspection::watched(&config));
-        let mut clouds = Vec::new();
-        for section in &config.drivers {
-            clouds.push(open_driver(section, &clock, &counted)?);
-        }
-        let asked = config.aggregate.listen;
-        let listener = TcpListener::bind(asked)
-            .await
-            .map_err(|source| ServiceError::Listen { address: asked, source })?;
-        let address =
-            listener.local_addr().map_err(|source| ServiceError::Listen { address: asked, source })?;
-        // Port 0 asks for any free port: what clients are told must be the one that was given.
-        config.aggregate.listen = address;
-        let limits = limits_with_open_files(&config.limits, 1 + usize::from(config.deltacloud.is_some()));
-        let deltacloud = match &config.deltacloud {
-            Some(section) => Some(deltacloud_face(section, clouds.clone(), limits).await?),
-            None => None,
-        };
-        let watched = match &config.metrics {
-            Some(section) => Some(metrics_listener(section.listen).await?),
-            None => None,
-        };
-        let aggregate = Aggregate::start(config, verifier, store, clouds, guarded, counted).await?;
+        counted.watch_certificates(inspection::watched(&config, &apis));
+        let clouds = config
+            .drivers
+            .iter()
+            .map(|section| open_driver(section, &clock, &counted))
+            .collect::<Result<Vec<_>, _>>()?;
+        let listeners = take_addresses(&apis, &mut config).await?;
+        let limits = room(&config, &apis);
+        let aggregate = Aggregate::start(config, verifier, store, clouds.clone(), guarded, counted).await?;
         let aggregate = Arc::new(aggregate);
-        let geni = Arc::new(Api::new(Arc::clone(&aggregate), tls, limits));
-        let metrics = watched.map(|listener| (Arc::new(metrics::Api::new(Arc::clone(&aggregate))), listener));
-        Ok(Self { aggregate, geni, listener, address, deltacloud, metrics })
+        let (end, stop) = watch::channel(false);
+        let mount = |(mount, listener): (Mount, TcpListener)| {
+            let (aggregate, clouds) = (Arc::clone(&aggregate), clouds.clone());
+            mount(Parts { aggregate, clouds, limits, listener, stop: stop.clone() })
+        };
+        let apis = mounts.into_iter().zip(listeners).map(mount).collect();
+        Ok(Self { aggregate, apis, end })
     }
 
-    /// Where it listens.
+    /// Where it listens for calls of the AM API.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.aggregate.config().aggregate.listen
     }
 
     /// What it serves.
@@ -154,7 +126,7 @@ impl Service {
     /// URL of version 3 of the API.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://{}/am/3.0", self.address)
+        format!("https://{}/am/3.0", self.address())
     }
 
     fn reconciler(&self) -> Arc<Reconciler> {
@@ -173,22 +145,18 @@ impl Service {
     /// # Errors
     /// [`ServiceError::Lost`] and [`ServiceError::Reconciler`]: the service had to end without being asked to.
     pub async fn run(self, stop: watch::Receiver<bool>) -> Result<(), ServiceError> {
-        info!(address = %self.address, urn = %self.aggregate.urn(), "serving");
+        info!(address = %self.address(), urn = %self.aggregate.urn(), "serving");
         let mut reconciler = tokio::spawn(self.reconciler().run(stop.clone()));
         let mut lost = self.aggregate.store().lost();
-        let (end, ended) = watch::channel(false);
-        let deltacloud =
-            self.deltacloud.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
-        let metrics = self.metrics.map(|(face, listener)| tokio::spawn(face.serve(listener, ended.clone())));
         let examining =
-            tokio::spawn(health::examine_now_and_then(Arc::clone(&self.aggregate), ended.clone()));
-        let serving = tokio::spawn(self.geni.serve(self.listener, ended));
+            tokio::spawn(health::examine_now_and_then(Arc::clone(&self.aggregate), self.end.subscribe()));
+        let serving: Vec<_> = self.apis.into_iter().map(tokio::spawn).collect();
         let outcome = end_of_service(stop, &mut reconciler, &mut lost).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "the service ends without being asked to");
         }
-        let _ = end.send(true);
-        for task in [serving, examining].into_iter().chain(deltacloud).chain(metrics) {
+        let _ = self.end.send(true);
+        for task in serving.into_iter().chain([examining]) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "an API ended with an error");
             }
@@ -232,115 +200,30 @@ async fn end_of_service(
     }
 }
 
-/// The bounds of an API.
-#[must_use]
-pub fn limits(section: &LimitsSection) -> Limits {
-    Limits {
-        body: section.body_bytes,
-        connections: section.connections,
-        per_address: section.connections_per_address.unwrap_or_else(|| Limits::share(section.connections)),
-        per_caller: section.connections_per_caller.unwrap_or_else(|| Limits::share(section.connections)),
-        request: Duration::from_secs(section.request_seconds),
-        idle: Duration::from_secs(section.idle_seconds),
-    }
+/// Opens the APIs: what their files hold is read now.
+fn open(apis: &[ApiSection], roots: &Arc<TrustRoots>) -> Result<Vec<Mount>, ApiError> {
+    apis.iter().map(|api| api.settings.open(roots)).collect()
 }
 
-/// The bounds of each of `listeners` APIs, after making room for so many open files; fewer connections where the
-/// system does not let us have so many.
-#[must_use]
-pub fn limits_with_open_files(section: &LimitsSection, listeners: usize) -> Limits {
-    let limits = limits(section);
-    let besides = open_files::BESIDES + metrics::CONNECTIONS;
-    let wanted = limits.connections.saturating_mul(listeners).saturating_add(besides);
-    let there_are = open_files::make_room_for(wanted);
-    if there_are >= wanted {
-        return limits;
+/// Takes the addresses of the APIs, one after the other, and notes them where clients are told of them.
+async fn take_addresses(apis: &[ApiSection], config: &mut Config) -> Result<Vec<TcpListener>, ServiceError> {
+    let mut taken = Vec::new();
+    for api in apis {
+        let asked = api.settings.listen();
+        let failed = |source| ServiceError::Listen { section: api.name, address: asked, source };
+        let listener = TcpListener::bind(asked).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        api.settings.bound(config, address);
+        api.settings.announce(address);
+        taken.push(listener);
     }
-    let limits = limits.within((there_are.saturating_sub(besides) / listeners).max(1));
-    tracing::warn!(
-        wanted,
-        allowed = there_are,
-        connections = limits.connections,
-        "limits.connections needs more open files than the system allows: raise the hard limit of open files \
-         (LimitNOFILE= of a systemd unit), or there are fewer connections"
-    );
-    limits
+    Ok(taken)
 }
 
-/// The Deltacloud API over these drivers, with its address taken.
-async fn deltacloud_face(
-    section: &DeltacloudSection,
-    clouds: Vec<Cloud>,
-    limits: Limits,
-) -> Result<(Arc<deltacloud_server::Face>, TcpListener), ServiceError> {
-    let failed = |reason: String| ServiceError::Deltacloud(reason);
-    let passwords = section
-        .users
-        .iter()
-        .map(|user| Ok((user.name.as_str(), user.password.read(Path::new(""))?)))
-        .collect::<Result<Vec<_>, PasswordError>>()
-        .map_err(|error| failed(error.to_string()))?;
-    let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
-    let tls = match (&section.certificate, &section.key) {
-        (Some(certificate), Some(key)) => {
-            Some(TlsAcceptor::from(deltacloud_server::server_config(certificate, key)?))
-        }
-        _ => None,
-    };
-    let drivers =
-        clouds.into_iter().map(|cloud| NamedDriver { name: cloud.name, driver: cloud.driver }).collect();
-    let face = Arc::new(deltacloud_server::Face::new(drivers, users, limits, tls));
-    let listener = face.bind(section.listen).await.map_err(|error: ListenError| failed(error.to_string()))?;
-    if let Ok(address) = listener.local_addr() {
-        info!(url = face.url(address), "serving the Deltacloud API");
-    }
-    Ok((face, listener))
-}
-
-/// The address of the API for monitoring.
-async fn metrics_listener(address: SocketAddr) -> Result<TcpListener, ServiceError> {
-    let failed = |source| ServiceError::Metrics { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let taken = listener.local_addr().map_err(failed)?;
-    info!(url = format!("http://{taken}"), "serving figures and health");
-    Ok(listener)
-}
-
-/// Says what is accepted that should not be for ever.
-fn warn_of_laxity(policy: &credentials::Policy) {
-    if policy.allow_sha1_credentials {
-        warn!(
-            "credentials signed with SHA-1 are accepted, as the clearinghouses in use sign so; once yours sign with SHA-256, set tls.allow_sha1_credentials = false"
-        );
-    }
-    if policy.allow_sha1_certificates {
-        warn!("certificates signed with SHA-1 are accepted (tls.allow_sha1_certificates)");
-    }
-    if policy.allow_1024_bit {
-        warn!("RSA keys of 1024 to 2047 bits are accepted (tls.allow_1024_bit_keys)");
-    }
-    if policy.allow_authorities_without_urn {
-        warn!("roots that name no URN may vouch for any authority (tls.allow_authorities_without_urn)");
-    }
-}
-
-/// The trusted roots of a configuration.
-///
-/// # Errors
-/// [`ServiceError::Roots`], [`ServiceError::NoRoots`].
-pub fn roots(config: &Config) -> Result<TrustRoots, ServiceError> {
-    let policy = credentials::Policy {
-        allow_sha1_certificates: config.tls.allow_sha1_certificates,
-        allow_1024_bit: config.tls.allow_1024_bit_keys,
-        allow_authorities_without_urn: config.tls.allow_authorities_without_urn,
-        allow_sha1_credentials: config.tls.allow_sha1_credentials,
-        credential_signers: config.tls.credential_signers.clone(),
-    };
-    let roots = TrustRoots::load_dir(&config.tls.trusted_roots, &policy)?;
-    if roots.certificates().is_empty() {
-        return Err(ServiceError::NoRoots(config.tls.trusted_roots.clone()));
-    }
-    Ok(roots)
+/// The bounds of each API that sets none itself, after making room for the connections of all.
+fn room(config: &Config, apis: &[ApiSection]) -> Limits {
+    let own: Vec<usize> = apis.iter().filter_map(|api| api.settings.connections()).collect();
+    limits_with_open_files(&config.limits, apis.len() - own.len(), own.iter().sum())
 }
 
 /// Opens the driver of one `[[drivers]]` entry.
@@ -357,14 +240,6 @@ fn open_driver(
         .and_then(|settings| settings.open())
         .map_err(|reason| ServiceError::Driver { name: section.name.clone(), reason })?;
     Ok(Cloud::new(&section.name, driver, Arc::clone(clock), Arc::clone(metrics)))
-}
-
-/// What is wrong with the Deltacloud face's certificate and key; the rest is checked when the file is read.
-#[must_use]
-pub fn deltacloud_problems(config: &Config) -> Option<String> {
-    let section = config.deltacloud.as_ref()?;
-    let (certificate, key) = (section.certificate.as_ref()?, section.key.as_ref()?);
-    deltacloud_server::server_config(certificate, key).err().map(|error| format!("deltacloud: {error}"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! `am-server check`.
 
 use super::Failure;
-use crate::config::Config;
 use crate::inspection::Findings;
+use crate::setup::Setup;
 use chrono::Utc;
 use clap::Args;
 use std::path::PathBuf;
@@ -21,8 +21,8 @@ pub(super) struct Check {
 impl Check {
     #[allow(clippy::print_stdout, reason = "the command's answer")]
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config)?;
-        let found = Findings::of(&config, &self.config, Utc::now());
+        let setup = Setup::load(&self.config)?;
+        let found = Findings::of(&setup, &self.config, Utc::now());
         let file = self.config.display();
         let list = |sentences: &[String]| -> String {
             sentences.iter().map(|sentence| format!("\n  - {sentence}")).collect()
@@ -36,9 +36,9 @@ impl Check {
         }
         let serves = format!(
             "{} would serve {} at {}",
-            config.aggregate.listen,
-            config.aggregate.authority,
-            config.base_url()
+            setup.config.aggregate.listen,
+            setup.config.aggregate.authority,
+            setup.config.base_url()
         );
         if found.warnings.is_empty() {
             println!("{file} is good: {serves}");

@@ -2,9 +2,9 @@
 
 use super::serve::{announce, runtime, stop_signal};
 use super::{Failure, log_to_stderr};
+use crate::api::limits::limits_with_open_files;
 use crate::config::LimitsSection;
 use crate::inspection;
-use crate::service;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 use deltacloud_server::auth::Users;
@@ -66,7 +66,7 @@ impl Deltacloud {
             _ => None,
         };
         let users = Users::new([("mockuser", "mockpassword")]);
-        let limits = service::limits_with_open_files(&LimitsSection::default(), 1);
+        let limits = limits_with_open_files(&LimitsSection::default(), 1, 0);
         let face = Arc::new(Face::new(vec![driver], users, limits, tls));
         runtime()?.block_on(async {
             let listener = face.bind(self.listen).await?;

@@ -4,9 +4,9 @@ use super::client::{Client, items, member, no_options, string, structure, text};
 use super::serve::{runtime, stop_signal};
 use super::{Failure, init, log_to_stderr};
 use crate::clock::system_clocks;
-use crate::config::Config;
 use crate::development::{Folder, Place};
 use crate::service::Service;
+use crate::setup::Setup;
 use chrono::Utc;
 use clap::Args;
 use dxr::Value;
@@ -45,9 +45,9 @@ impl Demo {
                 format!("Made {count} files in {}: certificates, users, configuration.", self.dir.display())
             }
         });
-        let config = Config::load(&folder.config())?;
+        let setup = Setup::load(&folder.config())?;
         runtime()?.block_on(async {
-            let service = Service::start(config, system_clocks()).await?;
+            let service = Service::start(setup, system_clocks()).await?;
             let (address, url) = (service.address(), service.url());
             say(&format!("ready: {url}\n"));
             let stop = stop_signal()?;

@@ -4,7 +4,8 @@ use super::Failure;
 use crate::config::{Config, DriverSection};
 use crate::development::{Folder, Place};
 use crate::inspection::Findings;
-use crate::service::{self, ServiceError};
+use crate::setup::Setup;
+use crate::trust::{self, TrustError};
 use chrono::Utc;
 use clap::Args;
 use credentials::Certificate;
@@ -58,11 +59,12 @@ fn next_steps(folder: &Folder, development: bool) -> String {
     let (file, dir) = (folder.config(), folder.path(""));
     let dir = dir.display().to_string();
     let dir = dir.trim_end_matches('/');
-    let config = match Config::load(&file) {
-        Ok(config) => config,
+    let setup = match Setup::load(&file) {
+        Ok(setup) => setup,
         Err(error) => return format!("{error}\n"),
     };
-    let mut steps = to_do(folder, &config, dir);
+    let config = &setup.config;
+    let mut steps = to_do(folder, &setup, dir);
     steps.push(format!("See whether everything is well:\n     am-server check --config {}", file.display()));
     steps.push(format!("Start the service:\n     am-server serve --config {}", file.display()));
     if development {
@@ -76,16 +78,17 @@ fn next_steps(folder: &Folder, development: bool) -> String {
         text.push_str(&format!("  {number}. {step}\n"));
     }
     if config.aggregate.public_name().is_some() && !config.aggregate.listen.ip().is_loopback() {
-        text.push_str(&particulars(&config));
+        text.push_str(&particulars(config));
     }
     text
 }
 
 /// What keeps the service from its work, or will stand in its way.
-fn to_do(folder: &Folder, config: &Config, dir: &str) -> Vec<String> {
+fn to_do(folder: &Folder, setup: &Setup, dir: &str) -> Vec<String> {
+    let config = &setup.config;
     let mut steps = Vec::new();
-    let Findings { mut problems, warnings } = Findings::of(config, &folder.config(), Utc::now());
-    if let Err(error @ ServiceError::NoRoots(_)) = service::roots(config) {
+    let Findings { mut problems, warnings } = Findings::of(setup, &folder.config(), Utc::now());
+    if let Err(error @ TrustError::NoRoots(_)) = trust::roots(config) {
         // Said in other words here: this is no mistake, but the next step.
         problems.retain(|problem| *problem != error.to_string());
         steps.push(format!(

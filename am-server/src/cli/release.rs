@@ -1,7 +1,7 @@
 //! `am-server release`.
 
 use super::Failure;
-use crate::config::Config;
+use crate::setup::Setup;
 use chrono::Utc;
 use clap::Args;
 use state::{Event, Policy, Release as End, SqliteStore, Store};
@@ -25,7 +25,7 @@ pub(super) struct Release {
 impl Release {
     #[allow(clippy::print_stdout, reason = "the command's answer")]
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(&self.config)?;
+        let config = Setup::load(&self.config)?.config;
         let urn = Urn::parse_slice(&self.slice)?;
         let store = SqliteStore::open(&config.aggregate.database)?;
         let gone = super::serve::runtime()?.block_on(async {

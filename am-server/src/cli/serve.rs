@@ -2,9 +2,9 @@
 
 use super::{Failure, log_to_stderr};
 use crate::clock::{GuardedClock, ahead, system_clocks};
-use crate::config::Config;
 use crate::inspection;
 use crate::service::Service;
+use crate::setup::Setup;
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -30,24 +30,28 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let log = log_to_stderr("info");
-        let config = Config::load(&self.config)?;
+        let setup = Setup::load(&self.config)?;
         runtime()?.block_on(async {
             let clocks = ahead(system_clocks(), self.clock_ahead, self.wall_clock_ahead);
             let (now, _) = clocks();
-            let drivers: Vec<String> =
-                config.drivers.iter().map(|driver| format!("{} ({})", driver.name, driver.kind)).collect();
+            let drivers: Vec<String> = setup
+                .config
+                .drivers
+                .iter()
+                .map(|driver| format!("{} ({})", driver.name, driver.kind))
+                .collect();
             info!(
                 version = env!("CARGO_PKG_VERSION"),
                 config = %self.config.display(),
-                database = %config.aggregate.database.display(),
+                database = %setup.config.aggregate.database.display(),
                 drivers = drivers.join(", "),
-                told = %config.base_url(),
+                told = %setup.config.base_url(),
                 "starting"
             );
-            for warning in inspection::warnings(&config, &self.config, now) {
+            for warning in inspection::warnings(&setup, &self.config, now) {
                 warn!(%warning, "the configuration needs attention");
             }
-            let service = Service::start(config, clocks).await?;
+            let service = Service::start(setup, clocks).await?;
             service.aggregate().metrics().watch_log(log.lines_dropped());
             confirm_clock_on_signal(Arc::clone(service.aggregate().clock()))?;
             let _file_size = survive_file_size_limit()?;

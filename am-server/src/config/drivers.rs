@@ -53,7 +53,7 @@ impl DriverSection {
 
 /// Takes the drivers out of the file.
 pub(super) fn read(table: &mut toml::Table, folder: &Path, problems: &mut Vec<String>) -> Vec<DriverSection> {
-    let Some(value) = table.remove("drivers") else { return Vec::new() };
+    let Some(value) = table.remove(super::DRIVERS) else { return Vec::new() };
     let toml::Value::Array(entries) = value else {
         problems.push("drivers: must be written as [[drivers]] entries".to_owned());
         return Vec::new();

@@ -1,6 +1,8 @@
 //! Whether certificates can do what the configuration names them for.
 
 use crate::config::{Config, HostKind};
+use crate::metrics::Watched;
+use crate::setup::ApiSection;
 use chrono::{DateTime, TimeDelta, Utc};
 use credentials::Certificate;
 use rustls::client::verify_server_name;
@@ -12,23 +14,10 @@ use urn::Kind;
 /// How long before its end a certificate is warned of: time enough to ask a federation for a new one.
 const SOON: TimeDelta = TimeDelta::days(30);
 
-/// A certificate whose end an operator watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watched {
-    /// What it is for: `server`, `deltacloud` or `root`.
-    pub purpose: &'static str,
-    /// The file's name without its folder.
-    pub file: String,
-    /// Whom it names: the URN, or else the subject.
-    pub subject: String,
-    /// When it ends.
-    pub not_after: DateTime<Utc>,
-}
-
 /// The certificates that the service works with: its own, and the trusted roots. Files that cannot be read are left out,
 /// as are the certificates that stand behind a server's own in its file.
 #[must_use]
-pub fn watched(config: &Config) -> Vec<Watched> {
+pub fn watched(config: &Config, apis: &[ApiSection]) -> Vec<Watched> {
     let mut all = Vec::new();
     let mut watch = |purpose, path: &Path, certificates: &[Certificate]| {
         all.extend(certificates.iter().map(|certificate| Watched {
@@ -38,8 +27,8 @@ pub fn watched(config: &Config) -> Vec<Watched> {
             not_after: certificate.not_after(),
         }));
     };
-    let deltacloud = config.deltacloud.as_ref().and_then(|section| section.certificate.as_ref());
-    for (purpose, path) in [("server", Some(&config.tls.certificate)), ("deltacloud", deltacloud)] {
+    let apis = apis.iter().map(|api| (api.name, api.settings.certificate()));
+    for (purpose, path) in [("server", Some(&*config.tls.certificate))].into_iter().chain(apis) {
         if let Some(path) = path
             && let Ok(chain) = read(path)
         {
@@ -69,10 +58,12 @@ pub(super) fn server(config: &Config, now: DateTime<Utc>, warnings: &mut Vec<Str
     }
 }
 
-/// The certificate of the Deltacloud API, where it has one.
-pub(super) fn deltacloud(config: &Config, now: DateTime<Utc>, warnings: &mut Vec<String>) {
-    if let Some(path) = config.deltacloud.as_ref().and_then(|section| section.certificate.as_ref()) {
-        chain("deltacloud.certificate", path, now, warnings);
+/// The certificates in the sections of APIs.
+pub(super) fn apis(apis: &[ApiSection], now: DateTime<Utc>, warnings: &mut Vec<String>) {
+    for api in apis {
+        if let Some(path) = api.settings.certificate() {
+            chain(&format!("{}.certificate", api.name), path, now, warnings);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::registry::DriverSettings;
+use crate::setup::Setup;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
@@ -13,8 +14,9 @@ const READ_BY_ALL: u32 = 0o004;
 const WRITTEN_BY_ALL: u32 = 0o002;
 
 /// Warns of secrets that every user can read, and of files and folders of the configuration that every user can change.
-pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<String>) {
-    for (setting, path) in secrets(config, file) {
+pub(super) fn permissions(setup: &Setup, file: &Path, warnings: &mut Vec<String>) {
+    let config = &setup.config;
+    for (setting, path) in secrets(setup, file) {
         secret(&setting, &path, warnings);
     }
     let plain = [
@@ -24,7 +26,7 @@ pub(super) fn permissions(config: &Config, file: &Path, warnings: &mut Vec<Strin
     ];
     let roots = std::fs::read_dir(&config.tls.trusted_roots).into_iter().flatten().flatten();
     let roots = roots.map(|entry| ("tls.trusted_roots".to_owned(), entry.path()));
-    for (setting, path) in secrets(config, file).into_iter().chain(plain).chain(roots) {
+    for (setting, path) in secrets(setup, file).into_iter().chain(plain).chain(roots) {
         if mode(&path) & WRITTEN_BY_ALL != 0 {
             warnings.push(format!(
                 "{setting}: every user of this machine can change {path}; `chmod o-w {path}` ends that",
@@ -70,7 +72,8 @@ fn is_something_else(path: &Path) -> bool {
 }
 
 /// The files with secrets, each with the setting that names it.
-fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
+fn secrets(setup: &Setup, file: &Path) -> Vec<(String, PathBuf)> {
+    let config = &setup.config;
     let folder = file.parent().map(Path::to_owned).unwrap_or_default();
     let mut secrets = vec![
         ("tls.key".to_owned(), config.tls.key.clone()),
@@ -83,13 +86,7 @@ fn secrets(config: &Config, file: &Path) -> Vec<(String, PathBuf)> {
         secrets.push(("the development authority".to_owned(), authority));
     }
     secrets.extend(driver_files(config, |settings| settings.secret_files()));
-    if let Some(section) = &config.deltacloud {
-        secrets.extend(section.key.iter().map(|path| ("deltacloud.key".to_owned(), path.clone())));
-        for user in &section.users {
-            let path = user.password.password_file.iter();
-            secrets.extend(path.map(|path| (format!("deltacloud.users {}", user.name), path.clone())));
-        }
-    }
+    secrets.extend(setup.apis.iter().flat_map(|api| api.settings.secret_files()));
     secrets
 }
 
@@ -139,7 +136,7 @@ mod tests {
         }
         let warnings = || {
             let mut warnings = Vec::new();
-            permissions(&Config::load(&folder.config()).unwrap(), &folder.config(), &mut warnings);
+            permissions(&Setup::load(&folder.config()).unwrap(), &folder.config(), &mut warnings);
             warnings
         };
         assert_eq!(warnings(), [""; 0]);
@@ -190,7 +187,7 @@ mod tests {
             {
                 write(folder.config(), text.replace(&format!("\"{line}\""), &format!("{name:?}"))).unwrap();
                 let mut problems = Vec::new();
-                databases(&Config::load(&folder.config()).unwrap(), &mut problems);
+                databases(&Setup::load(&folder.config()).unwrap().config, &mut problems);
                 match words {
                     Some(words) => assert!(
                         matches!(problems.as_slice(), [one] if one.starts_with(setting) && one.contains(words)),

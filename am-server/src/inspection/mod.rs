@@ -7,11 +7,11 @@
 mod certificates;
 mod files;
 
-pub use certificates::{Watched, watched};
+pub use certificates::watched;
 
-use crate::api::geni::tls;
-use crate::config::Config;
-use crate::service;
+use crate::config::{Config, DriverSection};
+use crate::setup::Setup;
+use crate::trust;
 use chrono::{DateTime, Utc};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ impl Findings {
     /// Looks into everything that the configuration in `file` names. Nothing is opened for writing, and no cloud is
     /// asked.
     #[must_use]
-    pub fn of(config: &Config, file: &Path, now: DateTime<Utc>) -> Self {
-        let mut problems = problems(config);
-        files::databases(config, &mut problems);
-        Self { problems, warnings: warnings(config, file, now) }
+    pub fn of(setup: &Setup, file: &Path, now: DateTime<Utc>) -> Self {
+        let mut problems = problems(setup);
+        files::databases(&setup.config, &mut problems);
+        Self { problems, warnings: warnings(setup, file, now) }
     }
 }
 
@@ -45,33 +45,27 @@ pub fn of_pair(certificate: &Path, key: &Path, now: DateTime<Utc>) -> Vec<String
     warnings
 }
 
-fn problems(config: &Config) -> Vec<String> {
+fn problems(setup: &Setup) -> Vec<String> {
+    let config = &setup.config;
     let mut problems = Vec::new();
-    match service::roots(config) {
-        Err(error) => problems.push(error.to_string()),
-        Ok(roots) => {
-            if let Err(error) = tls::server_config(&config.tls.certificate, &config.tls.key, Arc::new(roots))
-            {
-                problems.push(format!("tls: {error}"));
-            }
-        }
-    }
-    for section in &config.drivers {
-        problems.extend(section.problems());
-    }
+    let roots = trust::roots(config).map(Arc::new);
+    problems.extend(roots.as_ref().err().map(ToString::to_string));
+    problems.extend(config.drivers.iter().flat_map(DriverSection::problems));
     problems.extend(alias_problems(config));
-    problems.extend(service::deltacloud_problems(config));
+    let apis = setup.apis.iter().filter_map(|api| api.settings.problem(roots.as_ref().ok()));
+    problems.extend(apis.map(|error| error.to_string()));
     problems
 }
 
 /// What needs attention in a configuration that the service starts with, a sentence each; `file` is where it was read.
 #[must_use]
-pub fn warnings(config: &Config, file: &Path, now: DateTime<Utc>) -> Vec<String> {
+pub fn warnings(setup: &Setup, file: &Path, now: DateTime<Utc>) -> Vec<String> {
+    let config = &setup.config;
     let mut warnings = config.aggregate.warnings();
     certificates::server(config, now, &mut warnings);
-    certificates::deltacloud(config, now, &mut warnings);
+    certificates::apis(&setup.apis, now, &mut warnings);
     certificates::roots(config, file, now, &mut warnings);
-    files::permissions(config, file, &mut warnings);
+    files::permissions(setup, file, &mut warnings);
     warnings
 }
 

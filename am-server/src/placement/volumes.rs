@@ -160,8 +160,8 @@ pub(crate) fn guarantee(from: &NodeGrant, to: &NodeGrant) -> Guarantee {
 pub(crate) mod tests {
     use super::*;
     use crate::cloud::Cloud;
-    use crate::config::Config;
     use crate::inventory::driver_offer::DriverOffer;
+    use crate::setup::Setup;
     use drivers::ComputeDriver;
     use drivers::mock::{MockConfig, MockDriver};
     use rspec::{Limits, Request};
@@ -211,7 +211,7 @@ pub(crate) mod tests {
             let cloud = Cloud::new(name, driver, crate::time::system_clock(), Arc::clone(&metrics));
             clouds.push((cloud, stock));
         }
-        Inventory::new(&Config::parse(&text, Path::new(folder.path())).unwrap(), clouds)
+        Inventory::new(&Setup::parse(&text, Path::new(folder.path())).unwrap().config, clouds)
     }
 
     /// A grant of these volumes at this component.

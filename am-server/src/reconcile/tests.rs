@@ -7,9 +7,9 @@ mod volumes;
 use super::*;
 use crate::clock::GuardedClock;
 use crate::cloud::Cloud;
-use crate::config::Config;
 use crate::grant::instance::InstanceDetail;
 use crate::grant::{Grant, NodeGrant};
+use crate::setup::Setup;
 use chrono::TimeDelta;
 use drivers::mock::{Fault, Faults, MockConfig, MockDriver};
 use drivers::{Collection, ComputeDriver, CreateInstance, InstanceState, Operation, Verb};
@@ -95,7 +95,7 @@ impl World {
             name = "lab"
             kind = "mock"
         "#;
-        let config = Config::parse(text, path).unwrap();
+        let config = Setup::parse(text, path).unwrap().config;
         let far = cloud(MockConfig::deltacloud());
         let ahead = Arc::new(AtomicI64::new(0));
         let seconds = Arc::clone(&ahead);

@@ -11,6 +11,7 @@ mod calls;
 mod context;
 mod http;
 mod methods;
+pub mod mounted;
 mod ready;
 pub mod reply;
 pub mod tls;

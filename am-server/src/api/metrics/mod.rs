@@ -6,23 +6,66 @@
 mod snapshot;
 
 use crate::aggregate::Aggregate;
+use crate::api::kind::{ApiError, ApiKind, ApiSettings, Mount, Section, SettingsFrom};
 use bytes::Bytes;
+use credentials::TrustRoots;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::http::uri::Authority;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use listen::{Connections, Guest, Limits, accept, speak};
+use serde::Deserialize;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
-use tracing::error;
+use tracing::{error, info};
+
+/// Figures and health.
+pub const KIND: ApiKind = ApiKind { section: "metrics", settings: SettingsFrom::Section(read) };
+
+/// `[metrics]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsSection {
+    /// Address and port to listen on, in plain HTTP: one of this machine's own.
+    listen: SocketAddr,
+}
+
+fn read(mut section: Section<'_>) -> Option<Arc<dyn ApiSettings>> {
+    let settings: MetricsSection = section.read()?;
+    if !settings.listen.ip().is_loopback() {
+        section.problems.push(format!(
+            "metrics.listen: {} can be reached from other machines, and there is no login: listen on 127.0.0.1",
+            settings.listen
+        ));
+    }
+    Some(Arc::new(settings))
+}
+
+impl ApiSettings for MetricsSection {
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn open(&self, _roots: &Arc<TrustRoots>) -> Result<Mount, ApiError> {
+        Ok(Box::new(|parts| Box::pin(Arc::new(Api::new(parts.aggregate)).serve(parts.listener, parts.stop))))
+    }
+
+    fn announce(&self, address: SocketAddr) {
+        info!(url = format!("http://{address}"), "serving figures and health");
+    }
+
+    fn connections(&self) -> Option<usize> {
+        Some(CONNECTIONS)
+    }
+}
 
 /// Connections at once: monitors are few.
-pub const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 16;
 /// Longest time for the headers of a request, and for a client to take the next part of its answer.
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest time for the database to answer.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::development::{Folder, Place};
 use crate::inspection::Findings;
+use crate::setup::Setup;
 use credentials::mint::{Authority, KeyPair, Subject};
 use std::fs;
 use tempfile::TempDir;
@@ -24,7 +25,7 @@ fn folder(listen: &str) -> (TempDir, Folder) {
 }
 
 fn found(folder: &Folder, at: DateTime<Utc>) -> Findings {
-    Findings::of(&Config::load(&folder.config()).unwrap(), &folder.config(), at)
+    Findings::of(&Setup::load(&folder.config()).unwrap(), &folder.config(), at)
 }
 
 #[track_caller]
@@ -147,8 +148,9 @@ fn a_development_authority_that_others_reach_is_warned_of() {
 #[test]
 fn what_is_watched_is_what_is_used() {
     let (_dir, folder) = folder("127.0.0.1:12369");
-    let config = Config::load(&folder.config()).unwrap();
-    let seen: Vec<_> = watched(&config).into_iter().map(|it| (it.purpose, it.file, it.subject)).collect();
+    let Setup { config, apis } = Setup::load(&folder.config()).unwrap();
+    let seen: Vec<_> =
+        watched(&config, &apis).into_iter().map(|it| (it.purpose, it.file, it.subject)).collect();
     let urn = |name: &str| format!("urn:publicid:IDN+am.example.net+authority+{name}");
     assert_eq!(
         seen,

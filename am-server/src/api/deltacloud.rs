@@ -1,33 +1,47 @@
-//! The Deltacloud REST API over the aggregate's drivers.
+//! The Deltacloud REST API over the aggregate's drivers, as the service mounts it.
 
-use crate::secrets::PasswordSource;
+use crate::api::kind::{ApiError, ApiKind, ApiSettings, Mount, Section, SettingsFrom};
+use crate::cloud::Cloud;
+use crate::secrets::{PasswordError, PasswordSource};
+use credentials::TrustRoots;
+use deltacloud_server::auth::Users;
+use deltacloud_server::{Face, NamedDriver, server_config};
+use drivers::Secret;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+use tracing::info;
+
+/// The Deltacloud API.
+pub(super) const KIND: ApiKind = ApiKind { section: SECTION, settings: SettingsFrom::Section(read) };
+
+const SECTION: &str = "deltacloud";
 
 /// `[deltacloud]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct DeltacloudSection {
+struct DeltacloudSection {
     /// Address and port to listen on.
-    pub listen: SocketAddr,
+    listen: SocketAddr,
     /// Certificate chain, PEM. Without one the address must be one of this machine's own.
-    pub certificate: Option<PathBuf>,
+    certificate: Option<PathBuf>,
     /// Its private key, PEM.
-    pub key: Option<PathBuf>,
+    key: Option<PathBuf>,
     /// Who may use it.
-    pub users: Vec<UserSection>,
+    users: Vec<UserSection>,
 }
 
 /// One of `[[deltacloud.users]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(from = "WrittenUser")]
-pub struct UserSection {
+struct UserSection {
     /// The name the user logs in by.
-    pub name: String,
+    name: String,
     /// Where the password is kept.
-    pub password: PasswordSource,
+    password: PasswordSource,
 }
 
 /// A user as written: a flattened member would take anything that is not known.
@@ -45,9 +59,67 @@ impl From<WrittenUser> for UserSection {
     }
 }
 
+fn read(mut section: Section<'_>) -> Option<Arc<dyn ApiSettings>> {
+    let settings = section.read::<DeltacloudSection>()?.within(section.folder);
+    settings.check(section.problems);
+    Some(Arc::new(settings))
+}
+
+impl ApiSettings for DeltacloudSection {
+    fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    fn open(&self, _roots: &Arc<TrustRoots>) -> Result<Mount, ApiError> {
+        let passwords = self.passwords().map_err(ApiError::of(SECTION))?;
+        let users = Users::new(passwords.iter().map(|(name, password)| (*name, password.expose())));
+        let tls = self.tls()?;
+        Ok(Box::new(move |parts| {
+            let named = |cloud: Cloud| NamedDriver { name: cloud.name, driver: cloud.driver };
+            let drivers = parts.clouds.into_iter().map(named).collect();
+            let face = Arc::new(Face::new(drivers, users, parts.limits, tls));
+            Box::pin(face.serve(parts.listener, parts.stop))
+        }))
+    }
+
+    fn problem(&self, _roots: Option<&Arc<TrustRoots>>) -> Option<ApiError> {
+        // The passwords were read when the section was checked.
+        self.tls().err()
+    }
+
+    fn announce(&self, address: SocketAddr) {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        info!(url = format!("{scheme}://{address}/api"), "serving the Deltacloud API");
+    }
+
+    fn certificate(&self) -> Option<&Path> {
+        self.certificate.as_deref()
+    }
+
+    fn secret_files(&self) -> Vec<(String, PathBuf)> {
+        let key = self.key.iter().map(|path| (format!("{SECTION}.key"), path.clone()));
+        let users = self.users.iter().filter_map(|user| {
+            Some((format!("{SECTION}.users {}", user.name), user.password.password_file.clone()?))
+        });
+        key.chain(users).collect()
+    }
+}
+
 impl DeltacloudSection {
+    /// The users' names and passwords.
+    fn passwords(&self) -> Result<Vec<(&str, Secret)>, PasswordError> {
+        self.users.iter().map(|user| Ok((user.name.as_str(), user.password.read(Path::new(""))?))).collect()
+    }
+
+    /// The server's certificate and key, where it has them.
+    fn tls(&self) -> Result<Option<TlsAcceptor>, ApiError> {
+        let (Some(certificate), Some(key)) = (&self.certificate, &self.key) else { return Ok(None) };
+        let config = server_config(certificate, key).map_err(ApiError::of(SECTION))?;
+        Ok(Some(TlsAcceptor::from(config)))
+    }
+
     /// The same with paths that start from `folder`.
-    pub(super) fn within(mut self, folder: &Path) -> Self {
+    fn within(mut self, folder: &Path) -> Self {
         let files = self.users.iter_mut().map(|user| &mut user.password.password_file);
         for path in files.chain([&mut self.certificate, &mut self.key]).flatten() {
             *path = folder.join(&*path);
@@ -55,7 +127,7 @@ impl DeltacloudSection {
         self
     }
 
-    pub(super) fn check(&self, problems: &mut Vec<String>) {
+    fn check(&self, problems: &mut Vec<String>) {
         if self.certificate.is_some() != self.key.is_some() {
             problems.push("deltacloud: certificate and key go together".to_owned());
         }
