@@ -3,6 +3,7 @@
 use super::answer::{Answer, Manifest};
 use super::caller::Caller;
 use super::{Aggregate, SliverRequest};
+use crate::blocking::blocking;
 use crate::error::{CallError, refused};
 use crate::inventory::advertisement::compress;
 use credentials::Operation;
@@ -43,7 +44,8 @@ impl Aggregate {
             })
             .collect();
         let rspec = self.manifest(&slice, &found, view)?;
-        let rspec = if request.compressed { compress(&rspec) } else { rspec };
+        let rspec =
+            if request.compressed { blocking(rspec.len(), move || compress(&rspec)).await? } else { rspec };
         Ok(Answer::of(Manifest { slice: admitted.slice, rspec, slivers }))
     }
 }

@@ -3,7 +3,8 @@
 use super::Aggregate;
 use super::answer::Answer;
 use super::caller::{Caller, CredentialText};
-use crate::error::{CallError, GeniCode};
+use crate::blocking::blocking;
+use crate::error::CallError;
 use crate::inventory::advertisement::ReadyAdvertisement;
 use credentials::{Operation, Target};
 use std::sync::{Arc, PoisonError};
@@ -44,9 +45,7 @@ impl Aggregate {
         }
         let write = move || ready.document(request.available, request.compressed);
         // The first one after a change writes and perhaps compresses the whole document.
-        let document = tokio::task::spawn_blocking(write)
-            .await
-            .map_err(|_| CallError::new(GeniCode::ServerError, "the advertisement could not be written"))?;
+        let document = blocking(usize::MAX, write).await?;
         Ok(Answer::of(document))
     }
 

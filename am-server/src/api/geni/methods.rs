@@ -10,15 +10,12 @@ use super::version::Version;
 use super::xmlrpc::{self, Fault};
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
+use crate::blocking::blocking;
 use crate::error::CallError;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{Instrument, info, info_span};
-
-/// Requests larger than this many bytes are decoded off the async threads, where they would hold up other callers;
-/// answers are compressed there.
-pub(super) const LARGE: usize = 32 << 10;
 
 /// Answers one request: the bytes of a call in, the text of a response out.
 pub(super) async fn answer(
@@ -29,13 +26,9 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Arc<Document> {
     let started = Instant::now();
-    let decoded = if body.len() > LARGE {
-        tokio::task::spawn_blocking(move || xmlrpc::decode(&body))
-            .await
-            .unwrap_or(Err(Fault::NotACall("it could not be read")))
-    } else {
-        xmlrpc::decode(&body)
-    };
+    let decoded = blocking(body.len(), move || xmlrpc::decode(&body))
+        .await
+        .unwrap_or(Err(Fault::NotACall("it could not be read")));
     let (method, arguments) = match decoded {
         Ok(call) => call,
         Err(fault) => return refuse(aggregate, &caller, &fault),

@@ -20,6 +20,7 @@ pub mod xmlrpc;
 
 use crate::aggregate::Aggregate;
 use crate::aggregate::caller::Caller;
+use crate::blocking::{INLINE_BYTES, blocking};
 use crate::metrics::Unserved;
 use credentials::Identity;
 use hyper::StatusCode;
@@ -141,10 +142,10 @@ impl Api {
         let Some(answer) = body.carry_out(call).await else {
             return http::ending(http::text(StatusCode::INTERNAL_SERVER_ERROR, "the call failed\n"));
         };
-        if zipped && answer.len() > methods::LARGE && answer.wants_zipping() {
+        if zipped && answer.len() > INLINE_BYTES && answer.wants_zipping() {
             let document = Arc::clone(&answer);
             // Compressed here or, should that fail, when it is sent.
-            let _ = tokio::task::spawn_blocking(move || document.zipped()).await;
+            let _ = blocking(answer.len(), move || drop(document.zipped())).await;
         }
         http::xml(&answer, zipped)
     }
