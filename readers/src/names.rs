@@ -1,7 +1,7 @@
 //! Names and keys: URNs, and the public keys of `geni_users`.
 
 use crate::{Growth, Reader, bounded, parts, refused, taken, text};
-use am_server::aggregate::users::{User, accounts};
+use am_server::grant::users::{User, accounts};
 
 /// A GENI URN.
 pub const URN: Reader = Reader {
