@@ -8,6 +8,7 @@
 
 use drivers::DriverError;
 use hyper::StatusCode;
+use listen::TooMany;
 use std::time::Duration;
 
 /// The most parameters a request may have. A client of the API sends twenty at most, and one more for each rule,
@@ -69,6 +70,9 @@ pub enum Refusal {
     /// The body broke off or took too long.
     #[error("the body did not arrive whole")]
     Incomplete,
+    /// The user has as many connections as one user may have, and all of them are busy.
+    #[error(transparent)]
+    Crowded(#[from] TooMany),
     /// What the driver says.
     #[error(transparent)]
     Driver(#[from] DriverError),
@@ -90,6 +94,7 @@ impl Refusal {
             Self::NoSuchInstance(_) => StatusCode::FORBIDDEN,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Incomplete => StatusCode::REQUEST_TIMEOUT,
+            Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Driver(error) => match error {
                 DriverError::NotFound { .. } => StatusCode::NOT_FOUND,
                 DriverError::Unsupported { .. } => StatusCode::PRECONDITION_FAILED,

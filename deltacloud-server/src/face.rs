@@ -17,7 +17,7 @@ use drivers::{BlobStream, ComputeDriver};
 use hyper::body::Body;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue, SERVER};
 use hyper::{Method, Request, StatusCode};
-use listen::{HostError, Limits};
+use listen::{Guest, HostError, Limits};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -52,6 +52,8 @@ struct Sender<'a> {
     host: &'a str,
     /// The client's own.
     peer: IpAddr,
+    /// The connection, where there is one.
+    guest: Option<&'a Guest>,
 }
 
 impl Face {
@@ -74,6 +76,19 @@ impl Face {
     where
         B: Body<Data = Bytes> + Send + 'static,
     {
+        self.answer_on(request, peer, None).await
+    }
+
+    /// Answers one request that came on the connection of `guest`, which is its user's from now on.
+    pub(crate) async fn answer_on<B>(
+        &self,
+        request: Request<B>,
+        peer: IpAddr,
+        guest: Option<&Guest>,
+    ) -> Response
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+    {
         let host = match listen::host(&request) {
             Ok(Some(host)) => Some(host.to_owned()),
             Ok(None) | Err(HostError::Missing) => request.uri().host().map(str::to_owned),
@@ -90,7 +105,7 @@ impl Face {
         let body = Unread::new(body, &parts.headers);
         let reply = match &host {
             Some(host) => {
-                let sender = Sender { headers: &parts.headers, host, peer };
+                let sender = Sender { headers: &parts.headers, host, peer, guest };
                 self.reply(&parts.method, &parts.uri, sender, body, &mut context).await
             }
             None => Reply::html_text(StatusCode::BAD_REQUEST, "Unable to find HTTP Host header"),
@@ -176,6 +191,9 @@ impl Face {
             return Err(Refusal::CrossOrigin);
         }
         let user = self.admit(asked, sender)?;
+        if let (Some(user), Some(guest)) = (&user, sender.guest) {
+            guest.become_known(user).await?;
+        }
 
         // Only now is it known who sends the body.
         let mut content: Option<BlobStream> = None;

@@ -98,8 +98,8 @@ impl Face {
         stop: watch::Receiver<bool>,
     ) {
         let service = service_fn(|request| {
-            let face = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(face.answer(request, peer.ip()).await) }
+            let (face, guest) = (&self, &guest);
+            async move { Ok::<_, Infallible>(face.answer_on(request, peer.ip(), Some(guest)).await) }
         });
         speak(stream, service, &guest, self.limits.idle, peer, stop).await;
     }

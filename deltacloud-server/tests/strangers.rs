@@ -7,7 +7,8 @@ mod common;
 
 use bytes::Bytes;
 use common::{PEER, face, face_with};
-use deltacloud_server::Face;
+use deltacloud_server::auth::Users;
+use deltacloud_server::{Face, NamedDriver};
 use drivers::mock::{MockConfig, MockDriver};
 use drivers::{ComputeDriver, PutBlob, SystemClock, stream_of};
 use http_body_util::{BodyExt, Full};
@@ -155,8 +156,8 @@ async fn a_page_of_another_site_changes_nothing_with_the_browsers_password() {
     assert_eq!(change(&[]).await, 201);
 }
 
-#[tokio::test]
-async fn a_client_that_does_not_take_its_answer_loses_its_place() {
+/// A cloud with a blob that is more than sockets hold, and its length.
+async fn with_a_large_blob() -> (MockDriver, usize) {
     const LENGTH: usize = 24 << 20;
     let driver = cloud();
     let content: Vec<u8> = vec![7; LENGTH];
@@ -167,6 +168,12 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
         user_metadata: BTreeMap::new(),
     };
     driver.put_blob("bucket1", &request, stream_of(content)).await.unwrap();
+    (driver, LENGTH)
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_take_its_answer_loses_its_place() {
+    let (driver, length) = with_a_large_blob().await;
     let limits = Limits { connections: 1, idle: Duration::from_millis(200), ..common::limits() };
     let face = face_with(Arc::new(driver), limits);
     let listener = face.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
@@ -192,7 +199,7 @@ async fn a_client_that_does_not_take_its_answer_loses_its_place() {
     // What is left of the first answer is what the sockets held, and not all.
     let mut rest = Vec::new();
     let _ = lazy.read_to_end(&mut rest).await;
-    assert!(rest.len() < LENGTH, "{}", rest.len());
+    assert!(rest.len() < length, "{}", rest.len());
 }
 
 #[tokio::test]
@@ -249,4 +256,35 @@ async fn a_request_names_one_host_that_is_one() {
     for bad in [&[][..], &["a", "b"], &["a<script>"], &["a b"], &["a/b"], &["user@a"], &[""]] {
         assert_eq!(status(bad).await, 400, "{bad:?}");
     }
+}
+
+#[tokio::test]
+async fn a_user_has_a_share_of_the_places() {
+    let (driver, length) = with_a_large_blob().await;
+    let limits = Limits { connections: 100, per_caller: 1, ..common::limits() };
+    let named = NamedDriver { name: "mock".to_owned(), driver: Arc::new(driver) };
+    let users = Users::new([("mockuser", "mockpassword"), ("ann", "secret")]);
+    let face = Arc::new(Face::new(vec![named], users, limits, None));
+    let listener = face.bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    tokio::spawn(face.serve(listener, stopped));
+    let ask = async |path: &str, login: &str| {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\nAuthorization: {login}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        client.read_exact(&mut first).await.unwrap();
+        (String::from_utf8_lossy(&first).into_owned(), client)
+    };
+    let (status, mut download) = ask("/api/buckets/bucket1/large/content", LOGIN).await;
+    assert_eq!(status, "HTTP/1.1 200");
+    assert_eq!(ask("/api/realms", LOGIN).await.0, "HTTP/1.1 503", "the user's one connection is busy");
+    assert_eq!(ask("/api/realms", "Basic YW5uOnNlY3JldA==").await.0, "HTTP/1.1 200", "of another user");
+    let mut rest = Vec::new();
+    download.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.len() > length, "the whole download, and the rest of its headers");
+    drop(download);
+    assert_eq!(ask("/api/realms", LOGIN).await.0, "HTTP/1.1 200");
 }

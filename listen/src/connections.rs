@@ -5,7 +5,7 @@ use crate::limits::Limits;
 use crate::log_limit::LogLimit;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -68,8 +68,8 @@ struct Seat {
     number: u64,
     address: Address,
     since: Instant,
-    /// A request is being answered.
-    busy: AtomicBool,
+    /// Answers that are under way.
+    busy: AtomicUsize,
     /// It was asked to leave.
     asked: AtomicBool,
     leave: Notify,
@@ -86,7 +86,7 @@ impl Seat {
     }
 
     fn is_idle(&self) -> bool {
-        !self.busy.load(Ordering::Relaxed) && !self.was_asked()
+        self.busy.load(Ordering::Relaxed) == 0 && !self.was_asked()
     }
 }
 
@@ -101,11 +101,11 @@ pub struct Guest {
 
 /// A request is being answered until this is dropped.
 #[derive(Debug)]
-pub struct Busy<'a>(&'a Seat);
+pub struct Busy(Arc<Seat>);
 
-impl Drop for Busy<'_> {
+impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.busy.store(false, Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -185,7 +185,7 @@ impl Connections {
             number: open.next,
             address,
             since: now,
-            busy: AtomicBool::new(false),
+            busy: AtomicUsize::new(0),
             asked: AtomicBool::new(false),
             leave: Notify::new(),
         });
@@ -238,6 +238,16 @@ impl Open {
     }
 
     /// An address is forgotten with its last connection.
+    /// Takes a seat from a caller.
+    fn forget(&mut self, caller: &str, seat: u64) {
+        if let Some(seats) = self.known.get_mut(caller) {
+            seats.remove(&seat);
+            if seats.is_empty() {
+                self.known.remove(caller);
+            }
+        }
+    }
+
     fn settle(&mut self, address: Address, left: bool) {
         let Some(there) = self.addresses.get_mut(&address) else { return };
         if left {
@@ -258,8 +268,8 @@ impl Guest {
         self.caller.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// From now on the connection is one of `caller`'s. When the caller has too many, the longest idle of them is
-    /// closed for it.
+    /// From now on the connection is one of `caller`'s, and no longer that of another who was named before. When the
+    /// caller has too many, the longest idle of them is closed for it.
     ///
     /// # Errors
     /// [`TooMany`] when all of them stay busy.
@@ -288,6 +298,10 @@ impl Guest {
 
     fn try_become(&self, caller: &str, most: usize) -> bool {
         let mut open = self.connections.open();
+        let mut named = self.caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.as_deref() == Some(caller) {
+            return true;
+        }
         if let Some(seats) = open.known.get(caller)
             && seats.len() >= most
         {
@@ -299,10 +313,12 @@ impl Guest {
         if open.unknown.remove(&self.seat.number).is_some() {
             open.settle(self.seat.address, false);
         }
+        if let Some(before) = named.replace(caller.to_owned()) {
+            open.forget(&before, self.seat.number);
+        }
         let seats = open.known.entry(caller.to_owned()).or_default();
         seats.insert(self.seat.number, Arc::clone(&self.seat));
-        *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller.to_owned());
-        drop(open);
+        drop((open, named));
         self.connections.moved.notify_waiters();
         true
     }
@@ -314,15 +330,15 @@ impl Guest {
 
     /// A request is being answered.
     #[must_use]
-    pub fn busy(&self) -> Busy<'_> {
-        self.seat.busy.store(true, Ordering::Relaxed);
-        Busy(&self.seat)
+    pub fn busy(&self) -> Busy {
+        self.seat.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.seat))
     }
 
     /// Whether a request is being answered.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.seat.busy.load(Ordering::Relaxed)
+        self.seat.busy.load(Ordering::Relaxed) > 0
     }
 
     /// Whether a line about a stranger at this address may be logged, with the number of those that were withheld.
@@ -341,14 +357,7 @@ impl Drop for Guest {
                 open.unknown.remove(&self.seat.number);
                 open.settle(self.seat.address, false);
             }
-            Some(caller) => {
-                if let Some(seats) = open.known.get_mut(&caller) {
-                    seats.remove(&self.seat.number);
-                    if seats.is_empty() {
-                        open.known.remove(&caller);
-                    }
-                }
-            }
+            Some(caller) => open.forget(&caller, self.seat.number),
         }
         open.settle(self.seat.address, true);
         open.count -= 1;

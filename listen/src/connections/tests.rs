@@ -45,7 +45,7 @@ async fn an_address_has_so_many_and_no_more() {
     for n in 0..5 {
         there.push(caller(&connections, 1, &n.to_string()).await);
     }
-    let busy: Vec<Busy<'_>> = there.iter().map(Guest::busy).collect();
+    let busy: Vec<Busy> = there.iter().map(Guest::busy).collect();
     assert!(entered(&connections, 1, Instant::now()).is_none());
     assert!(entered(&connections, 2, Instant::now()).is_some());
     drop(busy);
@@ -141,7 +141,7 @@ async fn an_idle_connection_of_the_greediest_goes_when_all_places_are_taken() {
 async fn busy_connections_are_left_alone() {
     let connections = connections(2, 2, 2);
     let there = [caller(&connections, 1, "alice").await, caller(&connections, 1, "bob").await];
-    let _busy: Vec<Busy<'_>> = there.iter().map(Guest::busy).collect();
+    let _busy: Vec<Busy> = there.iter().map(Guest::busy).collect();
     assert!(is_full(&connections, 9, Instant::now()) && !there.iter().any(was_asked));
 }
 
@@ -178,4 +178,40 @@ async fn nothing_is_left_of_connections_that_ended() {
     let open = connections.open();
     assert!(open.addresses.is_empty() && open.unknown.is_empty() && open.known.is_empty());
     assert_eq!(open.count, 0);
+}
+
+#[tokio::test]
+async fn a_connection_is_that_of_the_caller_named_last() {
+    let connections = connections(100, 100, 1);
+    let (first, second) =
+        (entered(&connections, 1, Instant::now()), entered(&connections, 1, Instant::now()));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    first.become_served();
+    second.become_served();
+    let _busy = first.busy();
+    first.become_known("alice").await.unwrap();
+    first.become_known("alice").await.unwrap();
+    assert!(!second.try_become("alice", 1), "alice has one, which is busy");
+    first.become_known("bob").await.unwrap();
+    assert!(second.try_become("alice", 1));
+    let callers = |connections: &Connections| {
+        let open = connections.open();
+        let mut names: Vec<String> = open.known.keys().cloned().collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(callers(&connections), ["alice", "bob"]);
+    drop((first, second));
+    assert!(callers(&connections).is_empty());
+}
+
+#[tokio::test]
+async fn the_end_of_one_answer_is_not_the_end_of_the_next() {
+    let connections = connections(100, 100, 100);
+    let guest = caller(&connections, 1, "alice").await;
+    let (first, second) = (guest.busy(), guest.busy());
+    drop(first);
+    assert!(guest.is_busy());
+    drop(second);
+    assert!(!guest.is_busy());
 }
