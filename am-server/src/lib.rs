@@ -18,6 +18,7 @@ pub mod grant;
 pub mod health;
 pub mod inspection;
 pub mod inventory;
+pub mod memory;
 pub mod metrics;
 pub mod placement;
 pub mod plan;

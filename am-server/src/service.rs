@@ -8,6 +8,7 @@ use crate::cloud::Cloud;
 use crate::config::{Config, DriverSection};
 use crate::health;
 use crate::inspection;
+use crate::memory;
 use crate::metrics::Metrics;
 use crate::reconcile::Reconciler;
 use crate::setup::{ApiSection, Setup};
@@ -150,13 +151,14 @@ impl Service {
         let mut lost = self.aggregate.store().lost();
         let examining =
             tokio::spawn(health::examine_now_and_then(Arc::clone(&self.aggregate), self.end.subscribe()));
+        let giving_back = tokio::spawn(memory::give_back_now_and_then(self.end.subscribe()));
         let serving: Vec<_> = self.apis.into_iter().map(tokio::spawn).collect();
         let outcome = end_of_service(stop, &mut reconciler, &mut lost).await;
         if let Err(error) = &outcome {
             tracing::error!(%error, "the service ends without being asked to");
         }
         let _ = self.end.send(true);
-        for task in serving.into_iter().chain([examining]) {
+        for task in serving.into_iter().chain([examining, giving_back]) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "an API ended with an error");
             }
