@@ -4,6 +4,7 @@ change set C: what Update promised is kept)."""
 import pytest
 
 from harness import edit, rspec
+from harness.poll import until
 
 # Stopping and destroying both go by way of `stopping`, as the drivers of deployed clouds publish it.
 SLOW = {"create_ms": 60, "start_ms": 40, "stop_ms": 40, "reboot_ms": 40, "destroy_ms": 40}
@@ -48,3 +49,25 @@ def test_a_cloud_that_can_only_destroy_refuses_geni_stop_and_promises_nothing(st
     assert set(edit.guarantees(slice.update(larger).ok()["geni_rspec"]).values()) == {"geni_none"}
     slice.cancel().ok()
     slice.delete().ok()
+
+
+def test_an_instance_that_was_changed_in_its_cloud_is_told_and_put_right_by_update(start_server):
+    server = start_server()
+    slice = server.slice().provisioned(rspec.nodes("a"))
+    (before,) = slice.instances().values()
+    server.mock.change_instance(before.id, hardware_profile={"id": "large", "values": {}})
+
+    def told():
+        (sliver,) = slice.status().ok()["geni_slivers"]
+        return sliver["geni_error"]
+
+    until(lambda: "large instead of" in told(), "the drift is told")
+    assert destructions(server) == []
+    # The same request again: what it costs to put it right is promised truly, and Provision does it.
+    guarantees = edit.guarantees(slice.update(slice.manifest().edited(lambda root: None)).ok()["geni_rspec"])
+    assert set(guarantees.values()) == {"geni_persistent_state"}
+    slice.provision().ok()
+    slice.wait("geni_ready")
+    (after,) = slice.instances().values()
+    assert (after.id, after.disk_id, after.profile) == (before.id, before.disk_id, before.profile)
+    assert told() == ""

@@ -81,6 +81,7 @@ pub struct Metrics {
     driver_requests: Family<[Named; 3], Counter>,
     driver_seconds: Histograms<[Named; 2]>,
     recreations_stopped: Family<[Named; 1], Counter>,
+    drifts: Family<[Named; 1], Counter>,
     rounds: Counter,
     round_seconds: Histogram,
     last_round: Gauge<f64, AtomicU64>,
@@ -123,6 +124,7 @@ impl Metrics {
             driver_requests: Family::default(),
             driver_seconds: Family::new_with_constructor(|| Histogram::new(CLOUD_SECONDS)),
             recreations_stopped: Family::default(),
+            drifts: Family::default(),
             rounds: Counter::default(),
             round_seconds: Histogram::new(CLOUD_SECONDS),
             last_round: Gauge::default(),
@@ -163,6 +165,8 @@ impl Metrics {
         let stopped = self.recreations_stopped.clone();
         let help = "Slivers given up because their instances were created again and again";
         all.register("am_sliver_recreations_stopped", help, stopped);
+        let help = "Times that the instance of a settled sliver was found changed in its cloud";
+        all.register("am_sliver_drifts", help, self.drifts.clone());
         all.register("am_reconciler_rounds", "Rounds of the reconciler", self.rounds.clone());
         all.register("am_reconciler_round_seconds", "Time that a round took", self.round_seconds.clone());
         let last = self.last_round.clone();
@@ -247,6 +251,11 @@ impl Metrics {
     /// A sliver was given up because its instances came and went.
     pub fn recreation_stopped(&self, driver: &str) {
         self.recreations_stopped.get_or_create(&[("driver", driver.to_owned())]).inc();
+    }
+
+    /// The instance of a settled sliver was found changed in its cloud.
+    pub fn drifted(&self, driver: &str) {
+        self.drifts.get_or_create(&[("driver", driver.to_owned())]).inc();
     }
 
     /// The reconciler ended a round.

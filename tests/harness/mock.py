@@ -135,6 +135,11 @@ class MockCloud:
             body["id"], name, json.dumps(body),
         )
 
+    def change_instance(self, id: str, **changes):
+        """Changes what an instance is, as a person may who goes past the aggregate."""
+        record = json.loads(self._rows("SELECT record FROM instance WHERE id = ?", id)[0][0]) | changes
+        self._write("UPDATE instance SET record = ? WHERE id = ?", json.dumps(record), id)
+
     def lose_volume(self, id: str):
         """Takes a volume away behind everybody's back."""
         self._write("DELETE FROM resource WHERE collection = 'storage_volumes' AND id = ?", id)

@@ -130,7 +130,9 @@ fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisionin
             let disruption = match granted {
                 None => true,
                 Some(granted) => {
-                    failed || !built_alike((&granted.rspec, &grant_of(granted)?), (&next.rspec, &node))?
+                    failed
+                        || drifted(sliver, &node)
+                        || !built_alike((&granted.rspec, &grant_of(granted)?), (&next.rspec, &node))?
                 }
             };
             let configuration = changed.then(|| Configuration {
@@ -142,6 +144,16 @@ fn prepare(sliver: &Sliver, users: Option<&[User]>) -> Result<Option<Provisionin
         // A link that exists has nothing in a cloud to be changed.
         Grant::Link(_) => Ok(Some(Provisioning { configuration: None, disruption: granted.is_none() })),
     }
+}
+
+/// Whether the instance of a settled sliver is not what is to be put in place: it was changed in its cloud.
+fn drifted(sliver: &Sliver, to: &NodeGrant) -> bool {
+    sliver.is_settled()
+        && InstanceDetail::of(sliver).is_some_and(|noted| {
+            let built = &noted.built;
+            (&built.driver, &built.realm, &built.image, &built.profile)
+                != (&to.driver, &to.realm, &to.image, &to.profile)
+        })
 }
 
 /// Whether instances for two configurations of a node are built alike.

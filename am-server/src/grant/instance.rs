@@ -24,6 +24,32 @@ pub struct InstanceDetail {
     /// How often one was created for the sliver's configuration.
     #[serde(default)]
     pub creations: Creations,
+    /// How the cloud showed it once what was wanted was in place. None for one noted before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+}
+
+/// How a cloud shows an instance, in its own words; a word that it leaves out is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The hardware profile.
+    pub profile: String,
+    /// The image.
+    pub image: String,
+    /// The realm.
+    pub realm: String,
+}
+
+impl Shown {
+    /// How this instance is shown.
+    #[must_use]
+    pub fn of(machine: &drivers::Instance) -> Self {
+        Self {
+            profile: machine.hardware_profile.id.clone(),
+            image: machine.image_id.clone(),
+            realm: machine.realm_id.clone(),
+        }
+    }
 }
 
 /// How often an instance was created for one configuration of a sliver: two or three are a cloud that lost one, more

@@ -1,5 +1,6 @@
 //! The comparison of all instances with all slivers.
 
+use super::drift::{self, Shapes};
 use super::strays::Strays;
 use super::{PAGE, Reconciler, finished, instances, log_store};
 use crate::cloud::Cloud;
@@ -62,9 +63,11 @@ impl Reconciler {
             .filter(|(_, machine)| machine.state != InstanceState::Finish);
         let mut unclaimed = Unclaimed::new();
         let mut present: HashSet<(&str, bool)> = HashSet::new();
+        let (mut shapes, mut settled_keys) = (Shapes::new(), HashSet::new());
         for (cloud, machine) in live {
             present.insert((machine.name.as_str(), machine.state == InstanceState::Running));
             if machine.name.starts_with(&self.prefix) {
+                drift::add(&mut shapes, &cloud.name, machine);
                 unclaimed.entry(machine.name.as_str()).or_default().push((cloud, machine));
             }
         }
@@ -80,6 +83,7 @@ impl Reconciler {
             let mut suspects: BTreeMap<Urn, HashSet<Urn>> = BTreeMap::new();
             let mut to_claim: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
             let mut with_volumes: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
+            let mut settled: BTreeMap<Urn, Vec<Urn>> = BTreeMap::new();
             for entry in page {
                 let token = self.token(&entry.sliver);
                 // Only a driver that answered can tell that an instance is not there.
@@ -99,6 +103,11 @@ impl Reconciler {
                     && entry.status != AllocationStatus::Allocated
                 {
                     suspects.entry(entry.slice.clone()).or_default().insert(entry.sliver.clone());
+                } else if matches!(entry.operational, Operational::Ready | Operational::NotReady)
+                    && entry.resource == ResourceKind::Node
+                {
+                    settled_keys.insert(drift::key(&entry.sliver));
+                    settled.entry(entry.slice.clone()).or_default().push(entry.sliver.clone());
                 }
                 if strays.has(&token) {
                     with_volumes.entry(entry.slice.clone()).or_default().push(entry.sliver.clone());
@@ -115,8 +124,12 @@ impl Reconciler {
             for (slice, slivers) in to_claim {
                 self.claim(&slice, &slivers, &mut unclaimed).await;
             }
+            for (slice, slivers) in self.drifted(settled, &shapes).await {
+                suspects.entry(slice).or_default().extend(slivers);
+            }
             self.work_on_slices(suspects, Duration::ZERO).await;
         }
+        self.forget_shapes(&settled_keys);
         let left_alone = self.left_alone();
         unclaimed.retain(|token, _| !left_alone.has(token));
         strays.retain(|token| !left_alone.has(token));

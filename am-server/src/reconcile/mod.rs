@@ -10,6 +10,7 @@
 
 mod compare;
 mod departed;
+mod drift;
 mod halt;
 mod looks;
 mod node;
@@ -63,6 +64,8 @@ pub struct Reconciler {
     full: Duration,
     looks: Mutex<Looks>,
     missing: Mutex<Missing>,
+    /// In which shape the instances of settled slivers were seen by the last full comparison.
+    compared: Mutex<drift::Compared>,
     /// Driver and id of the instances that the last comparison did not account for.
     strangers: Mutex<HashSet<(String, String)>>,
     /// The same of volumes.
@@ -101,6 +104,7 @@ impl Reconciler {
             busy,
             looks: Mutex::default(),
             missing: Mutex::default(),
+            compared: Mutex::default(),
             strangers: Mutex::default(),
             stray_volumes: Mutex::default(),
             stranded: Mutex::default(),

@@ -1,11 +1,12 @@
 //! One node: its instance is brought a step nearer to what the sliver wants.
 
+use super::drift;
 use super::volumes::{self, Volumes};
 use super::{Reconciler, act, addresses, detail, instances, operation};
 use crate::cloud::Cloud;
 use crate::grant::built::Built;
 use crate::grant::built::user_data;
-use crate::grant::instance::{Creations, InstanceDetail};
+use crate::grant::instance::{Creations, InstanceDetail, Shown};
 use crate::grant::waiting::WAITING;
 use crate::grant::{Grant, NodeGrant};
 use crate::plan::{self, Modify, Next, Wanted};
@@ -70,12 +71,12 @@ impl Job<'_> {
     }
 
     /// Whether what is wanted was built, whatever became of it.
-    fn in_place(&self) -> bool {
+    pub(super) fn in_place(&self) -> bool {
         self.noted.is_some() && self.done().configuration == self.revision.configuration
     }
 
     /// Whether it was given up, for what is wanted now or for what was wanted before.
-    fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.sliver.instance.as_ref().is_some_and(|instance| instance.phase == Phase::Failed)
     }
 
@@ -277,7 +278,8 @@ impl Reconciler {
         let driver = &job.cloud.driver;
         let built = match (&job.noted, &machine) {
             (Some(noted), Some(machine)) if noted.id == machine.id => {
-                already_done(noted.built.clone(), machine, job.target, driver.capabilities())
+                let built = drift::as_shown(job, noted.built.clone(), machine);
+                already_done(built, machine, job.target, driver.capabilities())
             }
             // One that was created although no answer came is taken for what it says it is.
             (_, Some(machine)) => as_found(job, machine),
@@ -323,6 +325,7 @@ impl Reconciler {
             built,
             reboot_due,
             creations: job.creations(&machine.id, false),
+            shown: drift::to_note(job, machine),
         };
         if let (Next::Create | Next::End(_), Some(reason)) = (&next, job.too_many_creations()) {
             self.metrics.recreation_stopped(&job.cloud.name);
@@ -340,7 +343,9 @@ impl Reconciler {
             (Next::Settled, Some(machine)) => {
                 let phase =
                     if machine.state == InstanceState::Running { Phase::Running } else { Phase::Stopped };
-                let error = job.accounts_stay(&built, done);
+                let drift = drift::told(job, &built);
+                self.note_drift(job, drift.as_ref());
+                let error = drift.or_else(|| job.accounts_stay(&built, done));
                 let noted = noted(&machine, &volumes, built, false);
                 Sighting { error, ..job.sighting(phase, job.revision, &noted) }
             }
@@ -425,6 +430,7 @@ impl Reconciler {
                     built: Built { volumes: Default::default(), ..job.target.clone() },
                     reboot_due: false,
                     creations: job.creations(&machine.id, true),
+                    shown: Some(Shown::of(&machine)),
                 };
                 // A fresh instance has nothing to be restarted for.
                 let done = Revision { restarts: job.revision.restarts, users: job.revision.users, ..done };

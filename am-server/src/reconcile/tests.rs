@@ -1,5 +1,6 @@
 //! The reconciler over pretended clouds, look by look.
 
+mod drift;
 mod kept;
 mod tombstones;
 mod volumes;
