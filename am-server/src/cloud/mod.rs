@@ -1,15 +1,17 @@
-//! A cloud behind the aggregate: a driver, with the circuit breaker that stands before it.
+//! A cloud behind the aggregate: a driver, with the circuit breaker that stands before it and its own lane of work.
 //!
-//! Whoever of the aggregate asks a driver something asks it here: the [`Breaker`] then knows how the driver is doing, and
-//! the aggregate leaves one alone that does not answer. What programs do through the Deltacloud API goes to the driver
+//! The aggregate calls drivers only through this type: the [`Breaker`] then knows how the driver is doing, and the
+//! aggregate leaves one alone that does not answer. The [`Lane`] bounds the work under way at each driver by itself. What programs do through the Deltacloud API goes to the driver
 //! itself: they are told of its errors and decide for themselves.
 
 pub mod breaker;
+pub mod lane;
 
 use crate::metrics::Metrics;
 use crate::time::Clock;
 use breaker::Breaker;
 use drivers::{Answer, ComputeDriver, DriverError, Operation};
+use lane::Lane;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -27,6 +29,8 @@ pub struct Cloud {
     pub driver: Arc<dyn ComputeDriver>,
     /// Whether it is asked at the moment.
     pub breaker: Arc<Breaker>,
+    /// Its places for work under way.
+    pub lane: Arc<Lane>,
     metrics: Arc<Metrics>,
 }
 
@@ -35,7 +39,8 @@ impl Cloud {
     /// counted.
     #[must_use]
     pub fn new(name: &str, driver: Arc<dyn ComputeDriver>, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { name: name.to_owned(), driver, breaker: Arc::new(Breaker::new(name, clock)), metrics }
+        let breaker = Arc::new(Breaker::new(name, clock));
+        Self { name: name.to_owned(), driver, breaker, lane: Arc::default(), metrics }
     }
 
     /// Asks the driver something; `None` while it is left alone.

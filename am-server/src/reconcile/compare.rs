@@ -22,6 +22,9 @@ const REMEMBERED: TimeDelta = TimeDelta::days(90);
 /// The most slivers forgotten in one go: whoever saves something waits for it.
 const MOST_DROPPED: usize = 1000;
 
+/// Whose turn it is in a lane when what belongs to no sliver is destroyed.
+pub(super) const ORPHANS: &str = "orphans";
+
 /// Instances that bear a name of ours, by that name.
 type Unclaimed<'a> = HashMap<&'a str, Vec<(&'a Cloud, &'a Machine)>>;
 
@@ -127,14 +130,14 @@ impl Reconciler {
             for (slice, slivers) in self.drifted(settled, &shapes).await {
                 suspects.entry(slice).or_default().extend(slivers);
             }
-            self.work_on_slices(suspects, Duration::ZERO).await;
+            self.start_steps(suspects, Duration::ZERO).await;
         }
         self.forget_shapes(&settled_keys);
         let left_alone = self.left_alone();
         unclaimed.retain(|token, _| !left_alone.has(token));
         strays.retain(|token| !left_alone.has(token));
-        self.destroy_strangers(unclaimed).await;
-        self.destroy_stray_volumes(strays).await;
+        self.destroy_strangers(unclaimed);
+        self.destroy_stray_volumes(strays);
         self.drop_long_departed().await;
     }
 
@@ -178,7 +181,7 @@ impl Reconciler {
     }
 
     /// Destroys those that the last comparison did not account for either. One comparison alone may be wrong.
-    async fn destroy_strangers(&self, unclaimed: Unclaimed<'_>) {
+    fn destroy_strangers(self: &Arc<Self>, unclaimed: Unclaimed<'_>) {
         let strangers: Vec<_> = unclaimed.into_values().flatten().collect();
         let names =
             strangers.iter().map(|(cloud, machine)| (cloud.name.clone(), machine.id.clone())).collect();
@@ -188,7 +191,11 @@ impl Reconciler {
             let (driver, instance, name) = (&cloud.name, &machine.id, &machine.name);
             if before.contains(&(driver.clone(), instance.clone())) {
                 info!(driver, instance, name, "belongs to no sliver: destroying it");
-                self.destroy(cloud, machine).await;
+                let (this, cloud, machine) = (Arc::clone(self), cloud.clone(), machine.clone());
+                self.under_way.spawn(async move {
+                    let _place = cloud.lane.enter(ORPHANS).await;
+                    this.destroy(&cloud, &machine).await;
+                });
             } else {
                 info!(
                     driver,

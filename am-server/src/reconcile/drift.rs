@@ -6,7 +6,7 @@
 //! after it does put it right. Until then nothing is done to the instance: nobody asked for it.
 
 use super::Reconciler;
-use super::node::Job;
+use super::job::Job;
 use crate::grant::built::Built;
 use crate::grant::instance::{InstanceDetail, Shown};
 use drivers::Instance as Machine;

@@ -1,12 +1,14 @@
 //! What a shut down slice has running is stopped.
 
-use super::node::stalled;
+use super::job::stalled;
 use super::{Reconciler, act, operation};
 use crate::grant::Grant;
 use crate::grant::instance::InstanceDetail;
 use crate::grant::waiting::WAITING;
 use drivers::{DriverError, InstanceAction, InstanceState, Step as Way};
 use state::{Instance, Phase, Revision, Sighting, Sliver};
+use tokio::time::Instant;
+use urn::Urn;
 
 /// How far the stopping of an instance is; of what a sliver has in several places, the greatest.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,7 +17,7 @@ enum Halt {
     Done,
     /// It was asked to stop.
     UnderWay,
-    /// It may run: its driver does not answer and is left alone.
+    /// It may run: its driver does not answer and is left alone, or something else is wanted by now.
     LeftAlone,
     /// It may run, for this reason.
     Unknown(String),
@@ -24,7 +26,7 @@ enum Halt {
 impl Reconciler {
     /// Stops what a sliver of a slice that is shut down has running, noted or not: of a creation whose answer was lost
     /// nothing is known but its driver.
-    pub(super) async fn halt_node(&self, sliver: &Sliver) -> Option<Sighting> {
+    pub(super) async fn halt_node(&self, slice: &Urn, sliver: &Sliver) -> Option<Sighting> {
         let granted = match sliver.granted().map(|it| Grant::of(it)) {
             Some(Ok(Grant::Node(grant))) => grant.driver.clone(),
             _ => return stalled(sliver, "its stored configuration cannot be read".to_owned()),
@@ -33,7 +35,7 @@ impl Reconciler {
         let elsewhere = noted.filter(|noted| *noted != granted);
         let mut all = Halt::Done;
         for driver in std::iter::once(granted).chain(elsewhere) {
-            all = all.max(self.halt_at(sliver, &driver).await);
+            all = all.max(self.halt_at(slice, sliver, &driver).await);
         }
         let halted = all == Halt::Done;
         let error = match all {
@@ -60,11 +62,16 @@ impl Reconciler {
     }
 
     /// Takes the next step to stop what a sliver has at one driver.
-    async fn halt_at(&self, sliver: &Sliver, driver: &str) -> Halt {
+    async fn halt_at(&self, slice: &Urn, sliver: &Sliver, driver: &str) -> Halt {
         let inventory = self.inventory.current();
         let Some(cloud) = inventory.cloud(driver) else {
             return Halt::Unknown(format!("waiting for driver {driver}, which is not configured any more"));
         };
+        let begun = Instant::now();
+        let _place = cloud.lane.enter(slice.as_str()).await;
+        if !self.still_wants(slice, sliver, begun).await {
+            return Halt::LeftAlone;
+        }
         let machine = match self.find(sliver, cloud).await {
             Some(Ok(Some(machine))) => machine,
             Some(Ok(None)) => return Halt::Done,

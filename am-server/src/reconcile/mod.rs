@@ -9,14 +9,16 @@
 //! for a probe from time to time, and what waits for it waits.
 
 mod compare;
-mod departed;
 mod drift;
 mod halt;
-mod looks;
+mod job;
 mod node;
+mod recheck;
+mod steps;
 mod strays;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 mod unreadable;
 mod volumes;
 
@@ -25,19 +27,17 @@ use crate::error::CallError;
 use crate::grant::instance::InstanceDetail;
 use crate::inventory::refresh::LiveInventory;
 use crate::metrics::Metrics;
-use crate::slices::{SliceIdentity, Slices};
+use crate::slices::Slices;
 use chrono::{DateTime, Utc};
 use drivers::{Collection, DriverError, Instance as Machine, InstanceAction, Operation, Verb};
-use looks::{Looks, Missing};
+use recheck::{RecheckTable, SuspectedMissing};
 use sha2::{Digest, Sha256};
-use state::{
-    Event, Goal, Instance, Ledger, Observe, Phase, Power, ResourceKind, Sighting, Slice, Sliver, StoreError,
-    Whereabouts,
-};
-use std::collections::{BTreeMap, HashSet};
+use state::{Instance, Phase, Sighting, Sliver, StoreError, Whereabouts};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use steps::UnderWay;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::error;
@@ -45,8 +45,8 @@ use urn::{Authority, Urn};
 
 /// Slivers looked at in one page of a pass.
 const PAGE: usize = 1000;
-/// Driver calls under way at once.
-const PARALLEL: usize = 16;
+/// How long steps under way are waited for when the service ends.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// How many pauses between looks an instance has to be missing before that is believed.
 const LOOKS_TO_BELIEVE: u32 = 5;
 
@@ -55,23 +55,24 @@ pub struct Reconciler {
     slices: Arc<Slices>,
     inventory: Arc<LiveInventory>,
     metrics: Arc<Metrics>,
-    /// Places for driver work under way.
-    places: Arc<Semaphore>,
+    under_way: Arc<UnderWay>,
     prefix: String,
     /// How long a sliver that is being worked on rests between two looks.
     busy: Duration,
     /// The time between two full comparisons.
     full: Duration,
-    looks: Mutex<Looks>,
-    missing: Mutex<Missing>,
+    rechecks: Mutex<RecheckTable>,
+    missing: Mutex<SuspectedMissing>,
     /// In which shape the instances of settled slivers were seen by the last full comparison.
     compared: Mutex<drift::Compared>,
     /// Driver and id of the instances that the last comparison did not account for.
     strangers: Mutex<HashSet<(String, String)>>,
     /// The same of volumes.
     stray_volumes: Mutex<HashSet<(String, String)>>,
-    /// How many departed slivers cannot be cleared away, by the reason, as last said in the log.
-    stranded: Mutex<BTreeMap<String, usize>>,
+    /// Tombstones that cannot be cleared away while the service is configured as it is, and why.
+    blocked: Mutex<HashMap<Urn, String>>,
+    /// How many those are, by the reason, as last said in the log.
+    blocked_told: Mutex<BTreeMap<String, usize>>,
 }
 
 /// What a pass left to do.
@@ -99,15 +100,16 @@ impl Reconciler {
             inventory,
             metrics,
             full,
-            places: Arc::new(Semaphore::new(PARALLEL)),
+            under_way: Arc::default(),
             prefix,
             busy,
-            looks: Mutex::default(),
+            rechecks: Mutex::default(),
             missing: Mutex::default(),
             compared: Mutex::default(),
             strangers: Mutex::default(),
             stray_volumes: Mutex::default(),
-            stranded: Mutex::default(),
+            blocked: Mutex::default(),
+            blocked_told: Mutex::default(),
         })
     }
 
@@ -134,7 +136,8 @@ impl Reconciler {
                 next_full = Some(Instant::now() + full);
             }
             let left = self.pass().await;
-            self.metrics.round(begun.elapsed());
+            let worked = begun.elapsed();
+            self.metrics.round(worked);
             let mut wake = next_full.unwrap_or_else(|| Instant::now() + full);
             if left != Left::default() {
                 wake = wake.min(Instant::now() + self.busy);
@@ -164,12 +167,16 @@ impl Reconciler {
                 Some(_) = probes.join_next() => {}
                 changed = changes.changed() => {
                     if changed.is_err() {
-                        return;
+                        break;
                     }
                 }
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = stop.wait_for(|stop| *stop) => break,
             }
+            // Steps end one by one, and each wakes this loop: it rests as long as it worked.
+            tokio::time::sleep(worked.min(self.busy)).await;
         }
+        self.under_way.close();
+        self.under_way.finish(LAST_PATIENCE).await;
     }
 
     /// Sends the probes that are due. Nothing waits for them: a driver that takes its time to fail must not hold up the
@@ -194,13 +201,13 @@ impl Reconciler {
         Some(next.max(Duration::from_millis(200)))
     }
 
-    /// One round over all that is not as it should be.
+    /// One round over all that is not as it should be: what is due is started, and nothing waits for a driver.
     async fn pass(self: &Arc<Self>) -> Left {
         self.slices.expire_due().await;
-        let departed = self.clear_departed().await;
+        let departed = self.clear_tombstones().await;
         let slivers = self.work_on_unsettled().await;
         self.look_again_for_missing().await;
-        self.with_looks(|looks, pause| looks.tidy(Instant::now(), pause));
+        self.with_rechecks(|table, pause| table.tidy(Instant::now(), pause));
         Left { slivers, departed }
     }
 
@@ -227,10 +234,10 @@ impl Reconciler {
                 Err(error) => log_store(error),
             }
         }
-        self.work_on_slices(by_slice, Duration::ZERO).await;
+        self.start_steps(by_slice, Duration::ZERO).await;
     }
 
-    /// Takes one step for each sliver that is not settled; the number of those that are still not.
+    /// Starts a step for each sliver that is not settled; the number of those.
     async fn work_on_unsettled(self: &Arc<Self>) -> usize {
         let mut after: Option<Urn> = None;
         let mut left = 0;
@@ -249,78 +256,15 @@ impl Reconciler {
             for unsettled in page {
                 by_slice.entry(unsettled.slice).or_default().insert(unsettled.sliver);
             }
-            self.work_on_slices(by_slice, self.busy).await;
+            self.start_steps(by_slice, self.busy).await;
         }
     }
 
-    /// Takes a step for each of these slivers, unless the last one for the same wish is less than `pause` ago.
-    async fn work_on_slices(self: &Arc<Self>, slices: BTreeMap<Urn, HashSet<Urn>>, pause: Duration) {
-        let mut tasks = JoinSet::new();
-        for (slice, slivers) in slices {
-            tasks.spawn(Arc::clone(self).work_on_slice(slice, slivers, pause));
-        }
-        finished(tasks).await;
+    fn with_rechecks<T>(&self, work: impl FnOnce(&mut RecheckTable, Duration) -> T) -> T {
+        work(&mut self.rechecks.lock().unwrap_or_else(PoisonError::into_inner), self.busy)
     }
 
-    async fn work_on_slice(self: Arc<Self>, urn: Urn, names: HashSet<Urn>, pause: Duration) {
-        let slice = match self.slices.slice(&urn).await {
-            Ok(slice) => slice,
-            Err(error) => return log_call(&urn, &error),
-        };
-        let mut tasks = JoinSet::new();
-        for sliver in slice.slivers.iter().filter(|sliver| names.contains(&sliver.urn)) {
-            if !self.with_looks(|looks, _| looks.is_due(sliver, Instant::now(), pause)) {
-                continue;
-            }
-            let (this, sliver) = (Arc::clone(&self), sliver.clone());
-            tasks.spawn(async move {
-                let _place = this.places.acquire().await;
-                this.work_on(&sliver).await
-            });
-        }
-        let sightings = finished(tasks).await.into_iter().flatten().collect();
-        self.observe(&urn, sightings).await;
-    }
-
-    /// Writes down what was seen.
-    async fn observe(&self, slice: &Urn, sightings: Vec<Sighting>) {
-        if sightings.is_empty() {
-            return;
-        }
-        let events =
-            |_: &Slice, _: &Ledger| Ok(vec![Event::Observe(Observe { sightings: sightings.clone() })]);
-        if let Err(error) = self.slices.transact(slice, &SliceIdentity::Any, events).await {
-            log_call(slice, &error);
-        }
-    }
-
-    /// Takes the next step for one sliver and says what it is then.
-    async fn work_on(&self, sliver: &Sliver) -> Option<Sighting> {
-        match (sliver.resource, sliver.goal()) {
-            (_, Goal::Absent) => None,
-            (ResourceKind::Link, Goal::Halted) => Some(link_sighting(sliver, Phase::Stopped)),
-            (ResourceKind::Link, Goal::Present { power, .. }) => Some(link_sighting(
-                sliver,
-                match power {
-                    Power::Running => Phase::Running,
-                    Power::Stopped => Phase::Stopped,
-                },
-            )),
-            (ResourceKind::Node, Goal::Halted) => {
-                self.with_missing(|missing, _| missing.forget(&sliver.urn));
-                self.halt_node(sliver).await
-            }
-            (ResourceKind::Node, Goal::Present { power, configuration, revision }) => {
-                self.work_on_node(sliver, power, &configuration, revision).await
-            }
-        }
-    }
-
-    fn with_looks<T>(&self, work: impl FnOnce(&mut Looks, Duration) -> T) -> T {
-        work(&mut self.looks.lock().unwrap_or_else(PoisonError::into_inner), self.busy)
-    }
-
-    fn with_missing<T>(&self, work: impl FnOnce(&mut Missing, Duration) -> T) -> T {
+    fn with_missing<T>(&self, work: impl FnOnce(&mut SuspectedMissing, Duration) -> T) -> T {
         work(&mut self.missing.lock().unwrap_or_else(PoisonError::into_inner), self.busy * LOOKS_TO_BELIEVE)
     }
 

@@ -1,12 +1,14 @@
 //! One node: its instance is brought a step nearer to what the sliver wants.
 
 use super::drift;
+use super::job::{Job, given_up, stalled, tell_refusal};
 use super::volumes::{self, Volumes};
-use super::{Reconciler, act, addresses, detail, instances, operation};
+use super::{Reconciler, act, addresses, instances, operation};
 use crate::cloud::Cloud;
+use crate::cloud::lane::Place;
 use crate::grant::built::Built;
 use crate::grant::built::user_data;
-use crate::grant::instance::{Creations, InstanceDetail, Shown};
+use crate::grant::instance::{InstanceDetail, Shown};
 use crate::grant::waiting::WAITING;
 use crate::grant::{Grant, NodeGrant};
 use crate::plan::{self, Modify, Next, Wanted};
@@ -16,46 +18,11 @@ use drivers::{
 };
 use rspec::{Guarantee, Node};
 use state::{Configuration, Instance, Operational, Phase, Power, Revision, Sighting, Sliver};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-
-/// The most instances that are created for one configuration of a sliver. A cloud may lose one; a sliver whose instances
-/// come and go for ever is stopped.
-const MAX_CREATIONS: u32 = 3;
-
-/// What one step needs to know.
-pub(super) struct Job<'a> {
-    pub(super) sliver: &'a Sliver,
-    pub(super) cloud: &'a Cloud,
-    pub(super) grant: &'a NodeGrant,
-    user_data: &'a str,
-    pub(super) target: &'a Built,
-    power: Power,
-    revision: Revision,
-    /// What was noted of the instance before, if it was ever seen.
-    pub(super) noted: Option<InstanceDetail>,
-}
-
-/// As before, with a word on what it waits for; nothing for a sliver that is as it should be.
-pub(super) fn stalled(sliver: &Sliver, reason: String) -> Option<Sighting> {
-    if sliver.is_settled() {
-        return None;
-    }
-    let instance = sliver.instance.clone();
-    Some(Sighting { sliver: sliver.urn.clone(), instance, error: Some(reason), stays: None })
-}
-
-/// Given up: nothing that is wanted now will be tried again.
-fn given_up(sliver: &Sliver, revision: Revision, reason: String) -> Sighting {
-    let detail = sliver.instance.as_ref().map(|instance| instance.detail.clone()).unwrap_or_default();
-    Sighting {
-        sliver: sliver.urn.clone(),
-        instance: Some(Instance::new(Phase::Failed, revision, detail)),
-        error: Some(reason),
-        stays: None,
-    }
-}
+use urn::Urn;
 
 /// The user data of a configuration, or why there is none.
 fn user_data_of(configuration: &Configuration, grant: &NodeGrant) -> Result<String, String> {
@@ -64,128 +31,14 @@ fn user_data_of(configuration: &Configuration, grant: &NodeGrant) -> Result<Stri
     user_data(&node, grant).map_err(|error| unusable(&error))
 }
 
-impl Job<'_> {
-    /// How much of what was wanted is done already.
-    fn done(&self) -> Revision {
-        self.sliver.instance.as_ref().map(|instance| instance.done).unwrap_or_default()
-    }
-
-    /// Whether what is wanted was built, whatever became of it.
-    pub(super) fn in_place(&self) -> bool {
-        self.noted.is_some() && self.done().configuration == self.revision.configuration
-    }
-
-    /// Whether it was given up, for what is wanted now or for what was wanted before.
-    pub(super) fn has_failed(&self) -> bool {
-        self.sliver.instance.as_ref().is_some_and(|instance| instance.phase == Phase::Failed)
-    }
-
-    /// The name of a volume that it had and should have, if one is not there: an empty one in its place, without a
-    /// word, would not be the same. That holds while a change is put in place, too; only who failed, and is provisioned
-    /// again, was told that it is made anew.
-    fn lost(&self, volumes: &Volumes) -> Option<&str> {
-        let had = self.noted.as_ref().filter(|_| self.in_place() || !self.has_failed())?;
-        let lost = |number: u32| self.target.volumes.contains(&number) && !volumes.contains_key(&number);
-        let lost = had.volumes.iter().find(|it| lost(it.number))?;
-        self.grant.volumes.iter().find(|it| it.number == lost.number).map(|it| it.name.as_str())
-    }
-
-    fn sighting(&self, phase: Phase, done: Revision, noted: &InstanceDetail) -> Sighting {
-        Sighting {
-            sliver: self.sliver.urn.clone(),
-            instance: Some(Instance::new(phase, done, detail(noted))),
-            error: None,
-            stays: None,
-        }
-    }
-
-    /// Given up: nothing that is wanted now will be tried again.
-    fn failed(&self, reason: String) -> Sighting {
-        warn!(sliver = %self.sliver.urn, driver = self.cloud.name, reason, "sliver failed");
-        given_up(self.sliver, self.revision, reason)
-    }
-
-    /// How often an instance was created for what is wanted, once the sliver has the instance of this id; `created`:
-    /// by a creation that was answered just now.
-    fn creations(&self, id: &str, created: bool) -> Creations {
-        let noted = self.noted.as_ref();
-        let before = noted.map(|noted| noted.creations).unwrap_or_default();
-        let is_same_wish = before.configuration == self.revision.configuration;
-        let is_another = noted.is_none_or(|noted| noted.id != id) || (created && before.ending);
-        Creations {
-            configuration: self.revision.configuration,
-            count: if is_same_wish { before.count } else { 0 } + u32::from(is_another),
-            ending: before.ending && !is_another,
-        }
-    }
-
-    /// Why no further instance is created for what is wanted, if there were too many of them already.
-    fn too_many_creations(&self) -> Option<String> {
-        let creations = self.noted.as_ref()?.creations;
-        let is_too_many =
-            creations.configuration == self.revision.configuration && creations.count >= MAX_CREATIONS;
-        is_too_many.then(|| {
-            format!(
-                "{} instances were created for the same configuration, and none of them stayed; no other one is created or destroyed until the sliver is deleted, or provisioned after an Update",
-                creations.count
-            )
-        })
-    }
-
-    /// What is to be told of accounts that were to be changed and stay as they are.
-    fn accounts_stay(&self, built: &Built, done: Revision) -> Option<String> {
-        let asked = self.in_place() && done.users != self.revision.users;
-        (asked && built.user_data != self.target.user_data).then(|| {
-            "geni_update_users: the cloud cannot change the accounts of an instance without building it anew; they stay as they were".to_owned()
-        })
-    }
-
-    /// As before, with a word on what it waits for.
-    fn waiting(&self, reason: String) -> Sighting {
-        Sighting {
-            sliver: self.sliver.urn.clone(),
-            instance: self.sliver.instance.clone(),
-            error: Some(reason),
-            stays: None,
-        }
-    }
-
-    /// As before: nothing was seen. That its driver does not answer and is left alone is told as long as it is so
-    /// ([`crate::grant::waiting::waits_for`]), and noted nowhere.
-    fn as_before(&self) -> Sighting {
-        Sighting { error: self.sliver.error.clone(), ..self.waiting(String::new()) }
-    }
-
-    /// As [`Job::refused`], of a volume: clouds take their time to make one, and to let go of one.
-    fn refused_for_now(&self, error: DriverError) -> Sighting {
-        match error {
-            DriverError::Conflict { .. } => self.waiting(format!("{WAITING}: {error}")),
-            other => self.refused(other),
-        }
-    }
-
-    /// What an error of the driver means for the sliver.
-    fn refused(&self, error: DriverError) -> Sighting {
-        match error {
-            DriverError::Invalid { .. } | DriverError::Unsupported { .. } | DriverError::Conflict { .. } => {
-                self.failed(error.to_string())
-            }
-            DriverError::Backend { .. } if !error.is_retryable() => self.failed(error.to_string()),
-            // It moved meanwhile, or there is no room, or the driver is down: what to do shows the next time.
-            DriverError::WrongState { .. } | DriverError::NotFound { .. } => self.as_before(),
-            other => self.waiting(format!("{WAITING}: {other}")),
-        }
-    }
-}
-
 impl Reconciler {
     /// Takes the next step for a node that is to be there. None when nothing can be said.
-    pub(super) async fn work_on_node(
+    pub(super) async fn bring_node(
         &self,
+        slice: &Urn,
         sliver: &Sliver,
-        power: Power,
-        configuration: &Configuration,
-        revision: Revision,
+        place: Option<Place>,
+        (power, configuration, revision): (Power, &Configuration, Revision),
     ) -> Option<Sighting> {
         let vanished = sliver.instance.as_ref().is_some_and(|instance| instance.vanished);
         if sliver.operational() == Operational::Failed && !vanished {
@@ -218,7 +71,29 @@ impl Reconciler {
             power,
             revision,
             noted,
+            place: Mutex::new(place),
+            refused: AtomicBool::new(false),
         };
+        let seen = self.look_and_step(slice, &job).await;
+        self.note_refusal(&job, seen.as_ref());
+        seen
+    }
+
+    /// A sliver whose driver refuses backs off; one that came nearer to what is wanted does not.
+    fn note_refusal(&self, job: &Job<'_>, seen: Option<&Sighting>) {
+        let sliver = &job.sliver.urn;
+        if job.refused.load(Ordering::Relaxed) {
+            let refusals = self.with_rechecks(|table, pause| table.refused(sliver, Instant::now(), pause));
+            let reason = seen.and_then(|seen| seen.error.as_deref()).unwrap_or_default();
+            tell_refusal(refusals, sliver, reason);
+        } else if seen.is_some_and(|seen| seen.instance != job.sliver.instance) {
+            self.with_rechecks(|table, _| table.progressed(sliver));
+        }
+    }
+
+    /// Looks at the instance and its volumes, and takes the next step.
+    async fn look_and_step(&self, slice: &Urn, job: &Job<'_>) -> Option<Sighting> {
+        let (sliver, cloud) = (job.sliver, job.cloud);
         let machine = match self.find(sliver, cloud).await {
             Some(Ok(machine)) => machine,
             // A sliver that is as it should be has nothing to wait for.
@@ -227,19 +102,19 @@ impl Reconciler {
             None => return None,
         };
         if machine.is_none() && job.in_place() {
-            return self.not_there(&job, "instance");
+            return self.not_there(job, "instance");
         }
-        let volumes = match self.volumes_of(&job).await {
+        let volumes = match self.volumes_of(job).await {
             Some(Ok(volumes)) => volumes,
             Some(Err(_)) if sliver.is_settled() => return None,
             Some(Err(error)) => return Some(job.refused(error)),
             None => return None,
         };
         if let Some(name) = job.lost(&volumes) {
-            return self.not_there(&job, &format!("volume {name:?}"));
+            return self.not_there(job, &format!("volume {name:?}"));
         }
         self.with_missing(|missing, _| missing.forget(&sliver.urn));
-        Some(self.step(&job, machine, volumes).await)
+        Some(self.step(slice, job, machine, volumes).await)
     }
 
     /// What to say of an instance or volume that was there, was not asked to go, and is not listed.
@@ -272,7 +147,13 @@ impl Reconciler {
         Some(found.map(|machine| machine.filter(|machine| machine.state != InstanceState::Finish)))
     }
 
-    async fn step(&self, job: &Job<'_>, machine: Option<Machine>, mut volumes: Volumes) -> Sighting {
+    async fn step(
+        &self,
+        slice: &Urn,
+        job: &Job<'_>,
+        machine: Option<Machine>,
+        mut volumes: Volumes,
+    ) -> Sighting {
         let done = job.done();
         let in_place = job.in_place();
         let driver = &job.cloud.driver;
@@ -332,7 +213,7 @@ impl Reconciler {
             return job.failed(reason);
         }
         match (next, machine) {
-            (Next::Create, _) => self.create(job, done).await,
+            (Next::Create, _) => self.create(slice, job, done).await,
             (Next::Stuck(reason), _) => job.failed(reason),
             (Next::CannotStop(reason), Some(machine)) => {
                 info!(sliver = %job.sliver.urn, driver = job.cloud.name, reason, "the sliver keeps running");
@@ -407,7 +288,7 @@ impl Reconciler {
         }
     }
 
-    async fn create(&self, job: &Job<'_>, done: Revision) -> Sighting {
+    async fn create(&self, slice: &Urn, job: &Job<'_>, done: Revision) -> Sighting {
         let inventory = self.inventory.current();
         let Some(cloud) = inventory.cloud(&job.grant.driver) else {
             return job.failed(format!("driver {} is not configured any more", job.grant.driver));
@@ -416,6 +297,18 @@ impl Reconciler {
         request.realm_id = Some(job.grant.realm.clone());
         request.hardware_profile_id = Some(job.grant.profile.clone());
         request.user_data = Some(job.user_data.to_owned());
+        // A move goes on in the lane of the other driver.
+        let _there = if cloud.name == job.cloud.name {
+            None
+        } else {
+            drop(job.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+            let begun = Instant::now();
+            let place = cloud.lane.enter(slice.as_str()).await;
+            if !self.still_wants(slice, job.sliver, begun).await {
+                return job.as_before();
+            }
+            Some(place)
+        };
         info!(sliver = %job.sliver.urn, driver = cloud.name, name = request.name, "creating an instance");
         let question = |driver: Arc<dyn ComputeDriver>| async move { driver.create_instance(&request).await };
         match cloud.ask(instances(Verb::Create), question).await {

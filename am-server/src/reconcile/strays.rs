@@ -1,5 +1,6 @@
 //! Volumes that bear a name of ours and belong to no sliver.
 
+use super::compare::ORPHANS;
 use super::volumes::{read_name, storage};
 use super::{Reconciler, finished};
 use crate::cloud::Cloud;
@@ -74,7 +75,7 @@ impl Reconciler {
     }
 
     /// Destroys those that the last comparison found, too. One comparison alone may be wrong.
-    pub(super) async fn destroy_stray_volumes(&self, strays: Strays) {
+    pub(super) fn destroy_stray_volumes(self: &Arc<Self>, strays: Strays) {
         let strays: Vec<_> = strays.0.into_values().flatten().collect();
         let names: HashSet<_> =
             strays.iter().map(|(cloud, _, volume)| (cloud.name.clone(), volume.id.clone())).collect();
@@ -84,7 +85,11 @@ impl Reconciler {
             let (driver, id, name) = (&cloud.name, &volume.id, &volume.name);
             if before.contains(&(driver.clone(), id.clone())) {
                 info!(driver, volume = id, name, "belongs to no sliver: destroying it");
-                self.discard(&cloud, &volume).await;
+                let (this, cloud, volume) = (Arc::clone(self), cloud.clone(), volume.clone());
+                self.under_way.spawn(async move {
+                    let _place = cloud.lane.enter(ORPHANS).await;
+                    this.discard(&cloud, &volume).await;
+                });
             } else {
                 info!(
                     driver,

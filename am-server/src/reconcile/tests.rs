@@ -1,8 +1,9 @@
 //! The reconciler over pretended clouds, look by look.
 
 mod drift;
+mod dropped;
 mod kept;
-mod tombstones;
+mod lanes;
 mod volumes;
 
 use super::*;
@@ -11,12 +12,13 @@ use crate::cloud::Cloud;
 use crate::grant::instance::InstanceDetail;
 use crate::grant::{Grant, NodeGrant};
 use crate::setup::Setup;
+use crate::slices::SliceIdentity;
 use chrono::TimeDelta;
 use drivers::mock::{Fault, Faults, MockConfig, MockDriver};
 use drivers::{Collection, ComputeDriver, CreateInstance, InstanceState, Operation, Verb};
 use state::{
-    Allocate, Configuration, NewSliver, Operate, Operational, Provision, Restore, Selection, Shutdown,
-    SqliteStore, Store,
+    Allocate, Configuration, Event, Ledger, NewSliver, Observe, Operate, Operational, Power, Provision,
+    ResourceKind, Restore, Selection, Shutdown, Slice, SqliteStore, Store,
 };
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -179,7 +181,8 @@ impl World {
     /// Looks at the sliver, settled or not.
     async fn look(&self) -> Sliver {
         let all = BTreeMap::from([(urn("slice", "demo"), HashSet::from([urn("sliver", "a")]))]);
-        self.reconciler.work_on_slices(all, Duration::ZERO).await;
+        self.reconciler.start_steps(all, Duration::ZERO).await;
+        self.finishes().await;
         self.sliver().await
     }
 
@@ -200,6 +203,18 @@ impl World {
     async fn compares(&self) {
         let seen = Arc::clone(&self.reconciler).look_around().await;
         self.reconciler.compare(seen).await;
+        self.finishes().await;
+    }
+
+    /// All steps that were started come to their end.
+    async fn finishes(&self) {
+        self.reconciler.under_way.finish(Duration::from_secs(30)).await;
+    }
+
+    /// One round, and all steps that it starts.
+    async fn passes(&self) {
+        self.reconciler.pass().await;
+        self.finishes().await;
     }
 
     /// A request to `lab` gets no answer.
@@ -320,7 +335,7 @@ async fn one_look_that_finds_nothing_fails_nobody_and_who_failed_by_it_recovers(
     assert_eq!(world.look().await.operational(), Operational::Ready);
     assert_eq!(world.look().await.operational(), Operational::Ready, "right after it is no second look");
     world.pause().await;
-    world.reconciler.pass().await;
+    world.passes().await;
     let failed = world.sliver().await;
     assert_eq!(failed.operational(), Operational::Failed);
     assert!(failed.error.unwrap().contains("vanished"));
@@ -416,14 +431,14 @@ async fn a_save_by_somebody_else_makes_no_further_look_but_new_work_does() {
     Arc::get_mut(&mut world.reconciler).unwrap().busy = Duration::from_secs(3600);
     let create = Operation::new(Collection::Instances, Verb::Create);
     world.faults.script(create, [Some(Fault::Error { status: 503 }), None]);
-    world.reconciler.pass().await;
+    world.passes().await;
     assert!(world.said().await.starts_with("waiting for the cloud"));
-    world.reconciler.pass().await;
+    world.passes().await;
     assert_eq!(world.machine().await, None, "it was looked at a moment ago");
     world.looks_until(Operational::NotReady).await;
     world.operate("geni_start").await;
     world.shut_down().await;
-    world.reconciler.pass().await;
+    world.passes().await;
     assert_eq!(world.machine().await.unwrap().state, InstanceState::Stopped, "a new wish is seen at once");
 }
 
@@ -432,8 +447,9 @@ async fn departed_slivers_of_a_removed_driver_keep_nobody_busy() {
     let world = World::of("gone", NODE).await;
     let delete = state::Delete { selection: Selection::Slice, best_effort: false, operator: false };
     world.does(Event::Delete(delete)).await;
+    world.passes().await;
     assert_eq!(world.reconciler.pass().await, Left::default());
-    let told = world.reconciler.stranded.lock().unwrap().clone();
+    let told = world.reconciler.blocked_told.lock().unwrap().clone();
     assert_eq!(told, BTreeMap::from([("driver gone is not configured any more".to_owned(), 1)]));
     assert_eq!(world.reconciler.slices.store().departed(None, 9).await.unwrap().len(), 1, "not forgotten");
 }
@@ -451,7 +467,7 @@ async fn a_sliver_is_forgotten_long_after_nothing_of_it_is_left() {
     assert!(known().await, "its instance is still there");
     for _ in 0..5 {
         world.pause().await;
-        world.reconciler.pass().await;
+        world.passes().await;
     }
     assert_eq!(world.machine().await, None);
     world.ahead.fetch_sub(111 * day, Ordering::Relaxed);

@@ -6,7 +6,8 @@
 //! back is found when the sliver goes, or by the comparison of everything.
 
 use super::Reconciler;
-use super::node::Job;
+use super::job::Job;
+use super::tombstones::Cleared;
 use crate::cloud::Cloud;
 use crate::grant::NodeGrant;
 use crate::grant::instance::AttachedVolume;
@@ -178,20 +179,32 @@ impl Reconciler {
         Some(destroyed.or_else(|error| if gone(&error) { Ok(()) } else { Err(error) }))
     }
 
-    /// Destroys what volumes a cloud has of a sliver that is gone; whether none is left.
-    pub(super) async fn clear_volumes(&self, sliver: &Urn, grant: &NodeGrant, cloud: &Cloud) -> bool {
+    /// Destroys what volumes a cloud has of a sliver that is gone.
+    pub(super) async fn clear_volumes(&self, sliver: &Urn, grant: &NodeGrant, cloud: &Cloud) -> Cleared {
         if grant.volumes_ever == 0 || !cloud.driver.capabilities().gives_volumes() {
-            return true;
+            return Cleared::Entirely;
         }
         // All that bear its name, whatever was noted.
         let listed =
             cloud.ask(storage(Verb::Index), |driver| async move { driver.storage_volumes().await }).await;
-        let Some(Ok(volumes)) = listed else { return false };
+        let volumes = match listed {
+            Some(Ok(volumes)) => volumes,
+            Some(Err(_)) => return Cleared::Refused,
+            None => return Cleared::NotYet,
+        };
         let token = self.token(sliver);
         let is_its = |it: &&Volume| it.name.as_deref().and_then(read_name).is_some_and(|(of, _)| of == token);
-        let mut all = true;
+        let mut all = Cleared::Entirely;
         for volume in volumes.iter().filter(is_its) {
-            all &= matches!(self.discard(cloud, volume).await, Some(Ok(())));
+            match self.discard(cloud, volume).await {
+                Some(Ok(())) => {}
+                // Clouds take their time to let go of a volume.
+                Some(Err(DriverError::Conflict { .. })) | None if all == Cleared::Entirely => {
+                    all = Cleared::NotYet
+                }
+                Some(Err(DriverError::Conflict { .. })) | None => {}
+                Some(Err(_)) => all = Cleared::Refused,
+            }
         }
         all
     }

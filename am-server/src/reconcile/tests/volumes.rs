@@ -240,7 +240,7 @@ async fn a_sliver_that_goes_takes_all_its_volumes_along_noted_or_not() {
     world.does(Event::Delete(delete)).await;
     world.faults.once(storage(Verb::Destroy), Fault::Error { status: 400 });
     for _ in 0..12 {
-        world.reconciler.pass().await;
+        world.passes().await;
         world.pause().await;
     }
     assert_eq!(world.names().await, ["somebody-elses-v0".to_owned()].into());
