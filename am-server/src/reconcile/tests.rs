@@ -105,9 +105,10 @@ impl World {
         let clock: crate::time::Clock = Arc::new(move || {
             crate::time::system_clock()() + TimeDelta::seconds(seconds.load(Ordering::Relaxed))
         });
+        let metrics: Arc<Metrics> = Arc::default();
         let clouds = [("lab", &lab), ("far", &far)].map(|(name, driver)| {
             let driver: Arc<dyn ComputeDriver> = driver.clone();
-            Cloud::new(name, driver, Arc::clone(&clock), Arc::default())
+            Cloud::new(name, driver, Arc::clone(&clock), Arc::clone(&metrics))
         });
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&path.join("state.db")).unwrap());
         let (authority, settings) = (config.authority(), config.reconcile.clone());
@@ -115,7 +116,7 @@ impl World {
             LiveInventory::start(Arc::new(config), Arc::clone(&store), clouds.into()).await.unwrap();
         let slices = Slices::new(store, Arc::new(GuardedClock::steady(clock)), state::Policy::default());
         let reconciler =
-            Reconciler::new(Arc::new(slices), Arc::new(inventory), Arc::default(), &authority, &settings);
+            Reconciler::new(Arc::new(slices), Arc::new(inventory), metrics, &authority, &settings);
         let world = Self { reconciler, faults: lab.faults(), lab, far, ahead, _folder: folder };
         let later = world.reconciler.now() + TimeDelta::days(30);
         let detail = Grant::Node(Box::new(grant)).to_detail();
